@@ -1,0 +1,45 @@
+# `make` alone lists the targets. Every one but `clean` sets up .venv first, and again when the pins change.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types compile clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## make .venv with the exact versions of constraints.txt (2 minutes, 2.3 GB)
+
+demo: $(READY) ## run the whole pipeline on this machine, on real documents, to a verdict
+	@$(BIN)/touchstone demo
+
+test: $(READY) ## run the tests
+	@$(BIN)/pytest
+
+lint: $(READY) ## check style, format and the import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports --no-logo
+
+types: $(READY) ## check the types, strictly
+	@$(BIN)/mypy
+
+compile: $(READY) ## compile the demo's pipeline to build/demo.yaml, what a cluster gets
+	@$(BIN)/touchstone compile recipes/demo.yaml --output build/demo.yaml
+
+clean: ## remove builds, caches and the demo's runs and state; .venv stays
+	rm -rf build runs .touchstone .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+
+# torch first and by its exact version: pip then takes the CPU build where it is set up to find one, instead of a GPU build of several GB.
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "setup: needs Python 3.11 or newer with its venv module, found: $$("$(PYTHON)" --version 2>&1). Try: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "setting up  .venv, quietly; the first time takes about two minutes"; mkdir -p .venv; date +%s > .venv/.started
+	@test -x $(BIN)/pip || "$(PYTHON)" -m venv .venv
+	@$(PIP) "$$(grep '^torch==' constraints.txt)"
+	@$(PIP) -e '.[dev]'
+	@t=$$(( $$(date +%s) - $$(cat .venv/.started) )); touch $@; \
+	  echo "set up      python $$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'), $$(ls -d .venv/lib/python*/site-packages/*.dist-info | wc -l) packages   $$((t / 60))m $$((t % 60))s"

@@ -1,0 +1,52 @@
+"""The type that this step makes: what every model scored on every query of one run. Plain numbers, no files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Numbers = npt.NDArray[np.float64]
+
+BASE, CHAMPION, CANDIDATE, BM25, HYBRID = "base", "champion", "candidate", "bm25", "hybrid"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of the compared models: `base`, `champion` or `candidate`."""
+
+    reference: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All models on identical queries and an identical corpus.
+
+    Attributes:
+        queries: Query ids, sorted.
+        clusters: Each query's cluster.
+        sources: Where each query's first relevant document comes from.
+        slices: Each query's slice labels.
+        values: Model -> metric -> one value in [0, 1] for each query. Models are base, champion (if there is one),
+            candidate, bm25, and hybrid (base and bm25 fused).
+        guards: Guard -> model -> nDCG@10 for each of the guard's queries.
+        contenders: Which weights stand behind base, champion, candidate.
+        champion_problem: Why a champion that exists could not be read; empty otherwise.
+        documents: Size of the corpus in documents.
+        passages: Size of the corpus in passages.
+        inputs: Digests of what was scored and on what.
+    """
+
+    queries: list[str]
+    clusters: list[str]
+    sources: list[str]
+    slices: list[list[str]]
+    values: dict[str, dict[str, Numbers]]
+    guards: dict[str, dict[str, Numbers]]
+    contenders: dict[str, Contender]
+    champion_problem: str
+    documents: int
+    passages: int
+    inputs: dict[str, str]

@@ -1,0 +1,73 @@
+"""KFP components `unseal` and `decide`: the two moments of a verdict."""
+
+from kfp import dsl
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def unseal(
+    state: str,
+    run: str,
+    champion: str,
+    looks: int,
+    candidate: dsl.Input[dsl.Model],
+    judged: dsl.Input[dsl.Dataset],
+    permit: dsl.Output[dsl.Dataset],
+) -> None:
+    """Charge one look in the ledger, then hand the sealed queries to the evaluation.
+
+    Args:
+        state: The line's state, which holds ledger and sealed test.
+        run: The run that looks.
+        champion: The champion's pinned reference, "" for none.
+        looks: How many looks a year has.
+        candidate: The model that will be judged.
+        judged: Names the sealed test.
+        permit: The sealed queries and the look.
+    """
+    from components.store.events import note, step
+
+    with step("unseal"):
+        from pathlib import Path
+
+        from components.gate.files import unseal as open_test
+
+        paths = (Path(candidate.path), champion, Path(judged.path))
+        look = open_test(state, run, *paths, int(looks), Path(permit.path))
+        note(f"look {look.number} of {int(looks)} in {look.year}", **look.model_dump())
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def decide(
+    state: str,
+    run: str,
+    config: dict[str, object],
+    scores: dsl.Input[dsl.Dataset],
+    leakage: dsl.Input[dsl.Dataset],
+    permit: dsl.Input[dsl.Dataset],
+    verdict: dsl.Output[dsl.Dataset],
+) -> str:
+    """Judge the candidate and put verdict and evidence on the run's record; returns the decision.
+
+    Args:
+        state: The line's state.
+        run: The run whose record this is.
+        config: The recipe's section `gate`.
+        scores: What `evaluate` measured.
+        leakage: What `mine` counted.
+        permit: The look this verdict belongs to.
+        verdict: The decision, all reasons, every number.
+    """
+    from components.store.events import note, step
+
+    with step("decide"):
+        from pathlib import Path
+
+        from components.gate.config import GateConfig
+        from components.gate.files import Evidence
+        from components.gate.record import judge
+
+        checked = GateConfig.parse(config, where="gate")
+        evidence = Evidence(*(Path(artifact.path) for artifact in (scores, leakage, permit)))
+        found = judge(state, run, checked, evidence, Path(verdict.path))
+        note(found.reasons[0].text, verdict=found.as_json())
+        return found.decision

@@ -1,0 +1,40 @@
+"""What a recipe says about the gate. The defaults are the ones the measured error rates belong to."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from components.store.config import Config
+
+
+class GateConfig(Config):
+    """When a candidate has proved better."""
+
+    error_budget: float = Field(0.05, gt=0, le=0.2)
+    """Chance of any false promotion over all looks of a calendar year."""
+
+    looks: int = Field(52, ge=1, le=366)
+    """Looks at a sealed test in a calendar year; each is tested at `error_budget / looks`."""
+
+    min_gain: float = Field(0.01, ge=0, lt=1)
+    """Least gain in mean nDCG@10 worth promoting."""
+
+    guard_margin: float = Field(0.03, gt=0, lt=1)
+    """A guard may lose less than this against the base (one-sided 95% bound)."""
+
+    max_leakage: float = Field(0.01, ge=0, lt=1)
+    """Part of the judging documents that may have near-duplicates among what was trained on."""
+
+    min_queries: int = Field(600, ge=2)
+    """Fewer sealed queries than this decide nothing."""
+
+    min_clusters: int = Field(200, ge=2)
+    """Fewer clusters than this decide nothing."""
+
+    min_differing: int = Field(30, ge=1)
+    """Clusters in which the two models differ at all."""
+
+    @property
+    def alpha(self) -> float:
+        """The level of one look."""
+        return self.error_budget / self.looks

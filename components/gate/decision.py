@@ -1,0 +1,202 @@
+"""The decision: a pure function of scores, leakage and the charged look. No file, no clock, no network.
+
+Every test is written as `not (good)`, so that a value that is no number holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, HYBRID, Numbers, Scores
+from components.gate import statistics
+from components.gate.config import GateConfig
+from components.gate.statistics import Comparison
+from components.gate.verdict import ORDER, Look, Reason, Verdict
+from components.pairs.leakage import Leakage
+
+METRIC = "ndcg@10"
+SLICE_FLOOR = 20
+"""A slice with fewer queries is not listed."""
+
+
+def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inputs: dict[str, str]) -> Verdict:
+    """Judge the candidate.
+
+    Args:
+        scores: Every model on every sealed query.
+        leakage: How much of what trained is found in what judges.
+        look: The look that was charged for this verdict.
+        config: The recipe's section.
+        inputs: Digests of what is judged, for the record.
+    """
+    faults = list(_faults(scores))
+    against = CHAMPION if CHAMPION in scores.values else BASE
+    comparisons = {} if faults else {name: _compare(scores, name, config) for name in _others(scores)}
+    guards = {} if faults else {name: _guard(values, config) for name, values in sorted(scores.guards.items())}
+    reasons = faults or [
+        *_evidence(scores, comparisons, config),
+        *_champion(scores),
+        *_contamination(leakage, config),
+        *_superiority(scores, comparisons, config),
+        *_guarding(guards, config),
+    ]
+    reasons = sorted(reasons, key=lambda reason: ORDER.index(reason.decision)) or [
+        _proved(comparisons[against], against)
+    ]
+    main = comparisons.get(against)
+    return Verdict(
+        decision=reasons[0].decision,
+        reasons=reasons,
+        models={} if faults else _means(scores),
+        against=against,
+        gain=main.gain if main else None,
+        interval=main.interval if main else None,
+        p_value=main.p_value if main else None,
+        alpha=config.alpha,
+        min_gain=config.min_gain,
+        minimum_detectable_gain=main.detectable if main else None,
+        queries=len(scores.queries),
+        documents=scores.documents,
+        passages=scores.passages,
+        clusters=len(set(scores.clusters)),
+        comparisons={name: asdict(found) for name, found in comparisons.items()},
+        guards=guards,
+        slices=[] if faults else list(_slices(scores)),
+        looks_left=look.left,
+        look=look,
+        contenders={name: dict(vars(known)) for name, known in sorted(scores.contenders.items())},
+        inputs=inputs,
+        config=config.model_dump(),
+    )
+
+
+def _faults(scores: Scores) -> Iterator[Reason]:
+    """Anything that makes the scores no scores."""
+    if not scores.queries or len(set(scores.queries)) != len(scores.queries):
+        yield _error("the query set is empty or names a query twice")
+    yield from (_error(f"there are no scores of the {m}") for m in (BASE, CANDIDATE) if m not in scores.values)
+    for name, metrics in scores.values.items():
+        if any(len(values) != len(scores.queries) for values in metrics.values()):
+            yield _error(f"{name} was not scored on every query")
+        yield from _numbers(name, metrics)
+    for guard, models in scores.guards.items():
+        if len({len(values) for values in models.values()}) != 1 or not {BASE, CANDIDATE} <= models.keys():
+            yield _error(f"the models were not scored on the same queries of guard {guard}")
+        yield from _numbers(f"guard {guard}", models)
+
+
+def _numbers(name: str, found: Mapping[str, Numbers]) -> Iterator[Reason]:
+    """Scores that are no numbers between 0 and 1."""
+    for what, values in found.items():
+        if not bool(np.all((values >= 0) & (values <= 1))):
+            yield _error(f"{what} of {name} is no number between 0 and 1")
+
+
+def _error(text: str) -> Reason:
+    return Reason(decision="ERROR", text=text)
+
+
+def _others(scores: Scores) -> list[str]:
+    return [name for name in (CHAMPION, BASE, BM25, HYBRID) if name in scores.values]
+
+
+def _compare(scores: Scores, other: str, config: GateConfig) -> Comparison:
+    values = (scores.values[CANDIDATE][METRIC], scores.values[other][METRIC])
+    return statistics.compare(*values, scores.clusters, alpha=config.alpha, least=config.min_gain)
+
+
+def _evidence(scores: Scores, comparisons: dict[str, Comparison], config: GateConfig) -> Iterator[Reason]:
+    """Is there enough to decide on? Equal weights differ nowhere, and that is no lack of evidence."""
+    queries, clusters = len(scores.queries), len(set(scores.clusters))
+    if not queries >= config.min_queries:
+        yield _reason("INSUFFICIENT_EVIDENCE", f"{queries:,} sealed queries; needed {config.min_queries:,}")
+    if not clusters >= config.min_clusters:
+        yield _reason("INSUFFICIENT_EVIDENCE", f"{clusters:,} independent clusters; needed {config.min_clusters:,}")
+    for name in _judges(scores):
+        differing = comparisons[name].differing
+        if not differing >= config.min_differing and not _same(scores, name):
+            text = f"candidate and {name} differ in {differing} clusters; needed {config.min_differing}"
+            yield _reason("INSUFFICIENT_EVIDENCE", text)
+
+
+def _champion(scores: Scores) -> Iterator[Reason]:
+    if scores.champion_problem:
+        yield _reason("HOLD_CHAMPION_UNREADABLE", f"the champion cannot be read: {scores.champion_problem}")
+
+
+def _contamination(leakage: Leakage, config: GateConfig) -> Iterator[Reason]:
+    if not leakage.share <= config.max_leakage:
+        text = f"{leakage.near} of {leakage.sealed_documents} judging documents have near-duplicates in training"
+        yield _reason("HOLD_CONTAMINATED", f"{text} ({leakage.share:.1%}; allowed {config.max_leakage:.1%})")
+
+
+def _superiority(scores: Scores, comparisons: dict[str, Comparison], config: GateConfig) -> Iterator[Reason]:
+    """Better than the champion and than the base; both must hold, so the level is not split between them."""
+    for name in _judges(scores):
+        found = comparisons[name]
+        if _same(scores, name):
+            yield _reason("HOLD_NOT_BETTER", f"the candidate is the {name}: training found nothing better")
+            continue
+        low, high = found.interval
+        gain = f"gain against the {name} {found.gain:+.4f} (95% {low:+.4f} to {high:+.4f})"
+        if not found.gain >= config.min_gain:
+            yield _reason("HOLD_NOT_BETTER", f"{gain}; needed {config.min_gain:+.3f}")
+        if not found.p_value <= config.alpha:
+            text = f"{gain} could be chance: p = {found.p_value:.2g}, needed {config.alpha:.2g}"
+            yield _reason("HOLD_NOT_BETTER", text)
+
+
+def _guarding(guards: dict[str, dict[str, float]], config: GateConfig) -> Iterator[Reason]:
+    for name, found in guards.items():
+        if not found["lower_bound"] > -config.guard_margin:
+            text = f"guard {name}: {found['gain']:+.4f} against the base, 95% bound {found['lower_bound']:+.4f}"
+            yield _reason("HOLD_GUARD", f"{text}; allowed {-config.guard_margin:+.3f}")
+
+
+def _proved(found: Comparison, against: str) -> Reason:
+    low, high = found.interval
+    gain = f"{found.gain:+.4f} against the {against} (95% {low:+.4f} to {high:+.4f})"
+    return _reason("PROMOTE", f"better than the {against}: {gain}, p = {found.p_value:.2g}; every guard held")
+
+
+def _judges(scores: Scores) -> list[str]:
+    """The models that the candidate must beat."""
+    return [name for name in (CHAMPION, BASE) if name in scores.values]
+
+
+def _same(scores: Scores, name: str) -> bool:
+    return scores.contenders[name].fingerprint == scores.contenders[CANDIDATE].fingerprint
+
+
+def _guard(values: dict[str, np.ndarray], config: GateConfig) -> dict[str, float]:
+    gain, bound, error = statistics.lower_bound(values[CANDIDATE] - values[BASE])
+    means = {name: round(float(found.mean()), 6) for name, found in sorted(values.items())}
+    chance = statistics.chance_to_pass(error, config.guard_margin)
+    return means | {"gain": gain, "lower_bound": bound, "queries": len(values[BASE]), "chance_to_pass": chance}
+
+
+def _means(scores: Scores) -> dict[str, dict[str, float]]:
+    return {
+        model: {metric: round(float(values.mean()), 6) for metric, values in metrics.items()}
+        for model, metrics in scores.values.items()
+    }
+
+
+def _slices(scores: Scores) -> Iterator[dict[str, Any]]:
+    """Means and gain of every slice that is large enough to read, largest first."""
+    labels: dict[str, list[int]] = {}
+    for position, of in enumerate(scores.slices):
+        for label in of:
+            labels.setdefault(label, []).append(position)
+    for label, positions in sorted(labels.items(), key=lambda known: (-len(known[1]), known[0])):
+        if len(positions) >= SLICE_FLOOR:
+            means = {m: round(float(v[METRIC][positions].mean()), 3) for m, v in scores.values.items()}
+            yield {"slice": label, "queries": len(positions), "models": means}
+
+
+def _reason(decision: Any, text: str) -> Reason:
+    return Reason(decision=decision, text=text)

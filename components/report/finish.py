@@ -1,0 +1,75 @@
+"""The run's record, on every end: what came out, read from what the steps left in the state."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from components.report.page import short_page
+from components.store.digests import canonical
+from components.store.errors import TouchstoneError
+from components.store.line import remember
+from components.store.s3 import Folder
+from components.store.state import State
+
+GREEN = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "LOST_RACE", "SKIPPED_UNCHANGED"}
+"""Outcomes of a run that did its work; everything else is a failure."""
+
+
+def finish(state: str, run: str, *, succeeded: bool) -> dict[str, Any]:
+    """Write `record.json`, a page if there is none yet, and what the line remembers.
+
+    Args:
+        state: The line's state.
+        run: The run that ended.
+        succeeded: Whether every step that ran ended well.
+
+    Returns:
+        The record: run, outcome, decision, error, inputs, publication.
+    """
+    folder = State(state).run(run)
+    known = {name: _read(folder, f"{name}.json") for name in ("check", "verdict", "publication", "error")}
+    outcome = _outcome(known, succeeded)
+    record = {
+        "run": run,
+        "outcome": outcome,
+        "decision": known["verdict"].get("decision"),
+        "error": known["error"] or None if outcome == "FAILED" else None,
+        "inputs": known["check"].get("inputs", {}),
+        "publication": known["publication"] or None,
+    }
+    folder.write("record.json", canonical(record))
+    if not folder.exists("report.html"):
+        folder.write("report.html", short_page(record).encode())
+    if outcome in ("PROMOTED", "ALREADY_PROMOTED", "HELD"):
+        remember(state, record["inputs"], _champion(record))
+    return record
+
+
+def _outcome(known: dict[str, dict[str, Any]], succeeded: bool) -> str:
+    """The pointer's move is a fact even if a later step failed; anything unknown is a failure."""
+    if known["publication"]:
+        return str(known["publication"]["outcome"])
+    if not succeeded:
+        return "FAILED"
+    if known["check"].get("task") == "SKIPPED_UNCHANGED":
+        return "SKIPPED_UNCHANGED"
+    held = known["verdict"].get("decision", "PROMOTE") not in ("PROMOTE", "ERROR")
+    return "HELD" if held else "FAILED"
+
+
+def _champion(record: dict[str, Any]) -> str:
+    """What production points at after the run, as this run knows it."""
+    published = record["publication"]
+    return f"{published['target']}@{published['revision']}" if published else str(record["inputs"]["champion"])
+
+
+def _read(folder: Folder, name: str) -> dict[str, Any]:
+    found = folder.find(name)
+    if found is None:
+        return {}
+    try:
+        value: dict[str, Any] = json.loads(found[0])
+    except ValueError:
+        raise TouchstoneError("STATE_CORRUPT", f"{folder.address(name)} is no JSON") from None
+    return value

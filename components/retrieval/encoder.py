@@ -1,0 +1,78 @@
+"""The one encoder: prompts of the model, precision by the hardware, batches sorted by length.
+
+It serves mining, the evaluations on dev while training, and the scoring, so that a model is always asked in the
+same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sentence_transformers import SentenceTransformer
+
+from components.retrieval.precision import autocast, device, precision
+from components.store.errors import UserError
+from components.store.events import Progress
+
+Vectors = npt.NDArray[np.float32]
+CHUNK = 512
+"""Texts between two reports of progress."""
+
+
+class Encoder:
+    """Encodes queries and passages with one model."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        """Use a model that is in memory already (while it trains)."""
+        self.model = model
+        self.device = str(model.device)
+        self.precision = precision(self.device)
+
+    @classmethod
+    def load(cls, folder: Path) -> Encoder:
+        """Load a model folder that passed intake.
+
+        Raises:
+            UserError: NOT_A_MODEL when sentence-transformers cannot load it.
+        """
+        try:
+            model = SentenceTransformer(str(folder), device=device(), local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            found = type(error).__name__
+            raise UserError("NOT_A_MODEL", f"{folder.name} does not load as an embedding model", found=found) from None
+        return cls(model)
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of queries (n x dimension), with the model's query prompt."""
+        return self._encode(texts, self._prompt("query"), "queries")
+
+    def passages(self, texts: Sequence[str], unit: str = "passages") -> Vectors:
+        """Unit vectors of passages (n x dimension), with the model's document prompt; progress is told in `unit`."""
+        return self._encode(texts, self._prompt("document", "passage", "corpus"), unit)
+
+    def _prompt(self, *names: str) -> str:
+        """The first prompt the model knows under one of these names."""
+        return next((self.model.prompts[name] for name in names if self.model.prompts.get(name)), "")
+
+    def _encode(self, texts: Sequence[str], prompt: str, unit: str) -> Vectors:
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
+        vectors = np.empty((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
+        progress = Progress(len(texts), unit)
+        self.model.eval()
+        for start in range(0, len(order), CHUNK):
+            part = order[start : start + CHUNK]
+            vectors[part] = self._forward([texts[i] for i in part], prompt)
+            progress.add(len(part))
+        return vectors
+
+    def _forward(self, texts: list[str], prompt: str) -> Vectors:
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            found = self.model.encode(
+                texts, prompt=prompt, batch_size=32, convert_to_tensor=True, show_progress_bar=False
+            )
+        vectors: Vectors = torch.nn.functional.normalize(found.float(), dim=1).cpu().numpy()
+        return vectors

@@ -1,0 +1,62 @@
+"""Models enter here: a reference is pinned, then fetched, scanned, hashed and kept as an artifact."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from components.store.errors import TouchstoneError, UserError
+from components.store.models import FolderModels, split_reference, write_absence, write_model
+from components.store.s3_models import S3Models
+
+PERMANENT = {"MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL"}
+"""Trying again does not help with these: the model is there and must not be loaded."""
+
+
+def pin(reference: str) -> str:
+    """The reference with its revision: as it stands if it has one, else what production points at now.
+
+    Args:
+        reference: `s3://bucket/prefix`, `s3://bucket/prefix@revision` or a folder's path.
+
+    Returns:
+        `address@revision`, or "" when nothing was ever promoted at an S3 address.
+    """
+    address, revision = split_reference(reference)
+    if revision:
+        return reference
+    if not address.startswith("s3://"):
+        return f"{address}@{FolderModels(address).revision()}"
+    head = S3Models(address).head()
+    return f"{address}@{head.revision}" if head else ""
+
+
+def pull(reference: str, out: Path, *, optional: bool) -> None:
+    """Fetch the pinned model into a model artifact at `out`.
+
+    Args:
+        reference: What `pin` returned; "" writes the artifact that says there is none.
+        out: Where the artifact goes.
+        optional: For a champion: one that cannot be read becomes an artifact that says so, and the gate holds.
+            Otherwise that is an error.
+    """
+    if not reference:
+        write_absence(out, reference="", problem="")
+        return
+    try:
+        _pull(reference, out)
+    except TouchstoneError as error:
+        if not optional or error.code not in PERMANENT:
+            raise
+        write_absence(out, reference=reference, problem=f"{error.what}: {error.found}")
+
+
+def _pull(reference: str, out: Path) -> None:
+    address, revision = split_reference(reference)
+    if not revision:
+        raise UserError("FLOATING_MODEL", f"{reference} names no revision", expected="address@revision")
+    store = S3Models(address) if address.startswith("s3://") else FolderModels(address)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as work:
+        store.fetch(revision, Path(work))
+        write_model(out, Path(work), reference=reference)

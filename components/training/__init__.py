@@ -1,0 +1,1 @@
+"""Training: a candidate model, fine-tuned from the base model on the pairs."""

@@ -1,0 +1,143 @@
+"""The command line: `touchstone demo | run | compile | history | gate replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.report.finish import GREEN
+from components.store.errors import TouchstoneError
+from pipelines.compile import compile_recipe
+from pipelines.recipe import read
+from pipelines.screen import Screen, describe, draw_verdict, duration
+
+app = typer.Typer(
+    help="Retrain an embedding model on your own documents; promote it only if it proved better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+gate = typer.Typer(help="What the gate decided, again.", no_args_is_help=True)
+app.add_typer(gate, name="gate")
+
+RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]
+Force = Annotated[bool, typer.Option("--force", help="Train even if nothing changed since the last run.")]
+Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
+
+DEMO = Path("recipes/demo.yaml")
+
+
+@app.command()
+def demo(force: Force = False) -> None:
+    """The whole pipeline on this machine, on the AWS API reference: sources, training, verdict, promotion."""
+    from pipelines import local
+    from pipelines.demo_run import prepare
+
+    screen = Screen(sys.stdout)
+    screen.text("Touchstone demo: retrain MiniLM on the AWS API reference, promote it only if it proves better.")
+    recipe = read(DEMO)
+    with local.object_store(recipe) as servers:
+        prepare(recipe, screen)
+        _finish(screen, local.run(recipe, screen, force=force, servers=servers), "make demo")
+
+
+@app.command()
+def run(recipe: RecipePath, force: Force = False, require_promotion: Require = False) -> None:
+    """Run a recipe's pipeline on this machine."""
+    from pipelines import local
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line) as servers:
+        record = local.run(line, screen, force=force, servers=servers)
+    _finish(screen, record, f"touchstone run {recipe}")
+    if require_promotion and record["outcome"] not in ("PROMOTED", "ALREADY_PROMOTED"):
+        raise typer.Exit(3)
+
+
+@app.command("compile")
+def compile_command(
+    recipe: RecipePath,
+    output: Annotated[Path, typer.Option(help="Where the YAML goes.")] = Path("build/pipeline.yaml"),
+) -> None:
+    """Write the pipeline that a Kubeflow cluster gets."""
+    compile_recipe(read(recipe), output)
+    Screen(sys.stdout).line("compiled", f"{recipe} to {output}")
+
+
+@app.command()
+def history(recipe: RecipePath) -> None:
+    """List the promotions of a recipe's line, newest first."""
+    from components.store.s3_models import S3Models
+    from pipelines import local
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line):
+        promotions = list(S3Models(line.target).history())
+    for one in promotions:
+        screen.text(describe(one))
+    if not promotions:
+        screen.text(f"Nothing was ever promoted to {line.target}.")
+
+
+@gate.command()
+def replay(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/latest.")]) -> None:
+    """Decide a run again from its artifacts; the verdict must come out byte for byte."""
+    from components.gate.files import replay as decide_again
+
+    verdict = decide_again(run)
+    Screen(sys.stdout).line(verdict.decision, f"{verdict.reasons[0].text}\nreplayed from {run}: the same bytes")
+
+
+def _finish(screen: Screen, record: dict[str, Any], again: str) -> None:
+    """Tell how the run ended; a failure leaves with its error's exit code."""
+    folder = Path(record["log"]).parent
+    if (folder / "verdict.json").exists():
+        draw_verdict(screen, json.loads((folder / "verdict.json").read_bytes()))
+    if record["outcome"] == "SKIPPED_UNCHANGED":
+        screen.line("SKIPPED", "nothing changed since the last run that reached a verdict; --force trains all the same")
+    _tell_production(screen, record)
+    screen.line("report", "runs/latest/report.html")
+    if record["model"]:
+        screen.line("use it", 'SentenceTransformer("runs/latest/model")')
+    peak = record["peak_memory_bytes"] / 1e9
+    screen.text(f"\nDone in {duration(record['seconds'])}, {peak:.1f} GB at the peak. Details: {record['log']}")
+    if record["outcome"] not in GREEN:
+        error = TouchstoneError.from_record(record["error"] or {})
+        raise error
+    screen.text(f"Run `{again}` again when there are new documents: production's model is the one to beat.")
+
+
+def _tell_production(screen: Screen, record: dict[str, Any]) -> None:
+    published, champion = record["publication"], record["inputs"].get("champion", "")
+    if published:
+        label = {"LOST_RACE": "lost race"}.get(record["outcome"], "published")
+        where = f"{published['target']}  revision {published['revision'][:8]}  production -> {published['version']}"
+        screen.line(label, where)
+    else:
+        screen.line("production", f"stays at {champion[-40:][:8]}" if champion else "nothing was ever promoted")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A typed error as a message and an exit code; anything else is a fault of ours and keeps its traceback."""
+    try:
+        yield
+    except TouchstoneError as error:
+        sys.stderr.write(f"\n{error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. Production is as it was.\n")
+        sys.exit(130)
+
+
+def main() -> None:
+    """The entry point."""
+    with _told():
+        app()

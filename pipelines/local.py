@@ -1,0 +1,167 @@
+"""Runs the compiled pipeline on this machine: the same YAML that a cluster gets, its steps as processes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+from kfp import dsl
+
+from components.store.errors import TouchstoneError
+from components.store.events import OFFLINE
+from components.store.pull import pull
+from components.store.state import State
+from pipelines.compile import compile_recipe
+from pipelines.preflight import preflight
+from pipelines.recipe import Recipe
+from pipelines.s3_server import running
+from pipelines.screen import Screen
+
+RUNS = Path("runs")
+WORK = Path(".touchstone")
+
+
+@contextlib.contextmanager
+def object_store(recipe: Recipe) -> Iterator[list[int]]:
+    """The recipe's object store, started if it is an embedded one; yields the pids of what was started."""
+    if recipe.local_s3 is None:
+        yield []
+        return
+    with running(Path(recipe.local_s3)) as server, server.applied():
+        yield [server.pid]
+
+
+def run(recipe: Recipe, screen: Screen, *, force: bool, servers: list[int]) -> dict[str, Any]:
+    """Run the pipeline once.
+
+    Args:
+        recipe: The line.
+        screen: Where progress is drawn.
+        force: Train even if nothing changed.
+        servers: Pids whose memory counts as the run's.
+
+    Returns:
+        The run's record (also in `runs/<run>/run.json`): outcome, seconds, peak_memory_bytes and more.
+
+    Raises:
+        UserError: what is wrong with the recipe or its surroundings, before anything runs.
+        TouchstoneError: RUN_DIED when the run ended without a record.
+    """
+    preflight(recipe, recipe.base_model)
+    start = time.monotonic()
+    name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    folder = RUNS / name
+    folder.mkdir(parents=True)
+    watch = Watch(folder, screen, servers)
+    watch.follow(_start(recipe, name, folder, force))
+    record = _collect(recipe, name, folder)
+    record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
+    record |= {"steps": watch.steps, "model": None}
+    if record["outcome"] != "FAILED":
+        record["model"] = _keep_model(record, folder / "model")
+    (folder / "run.json").write_text(json.dumps(record, indent=1, sort_keys=True))
+    _point_latest(folder)
+    return record
+
+
+class Watch:
+    """Follows a run: its events to the screen, its memory to a peak."""
+
+    def __init__(self, folder: Path, screen: Screen, servers: list[int]) -> None:
+        """Watch the run in `folder`."""
+        self.log, self.screen = folder / "log.jsonl", screen
+        self.peak, self.steps = 0, dict[str, float]()
+        self._roots = [os.getpid(), *servers]
+
+    def follow(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the process ends; it is ended when the person gives up."""
+        self.log.touch()
+        try:
+            with self.log.open(encoding="utf-8") as log:
+                while process.poll() is None:
+                    self._draw(log.readlines())
+                    self.peak = max(self.peak, _memory(self._roots))
+                    time.sleep(0.3)
+                self._draw(log.readlines())
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+
+    def _draw(self, lines: list[str]) -> None:
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "end":
+                self.steps[event["step"]] = self.steps.get(event["step"], 0.0) + event["seconds"]
+            self.screen.event(event)
+
+
+def _start(recipe: Recipe, name: str, folder: Path, force: bool) -> subprocess.Popen[bytes]:
+    """Compile, give the run its name, and start kfp.local in its own process group."""
+    pipeline = compile_recipe(recipe, folder / "pipeline.yaml")
+    pipeline.write_text(pipeline.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, name))
+    work = (WORK / "work" / recipe.name).resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    known = {"TOUCHSTONE_RUN": name, "TOUCHSTONE_STATE": recipe.state, "PYTHONWARNINGS": "ignore"}
+    known["TOUCHSTONE_EVENTS"] = str((folder / "log.jsonl").resolve())
+    line = [sys.executable, "-m", "pipelines.runner", str(pipeline), str(work), json.dumps({"force": force})]
+    with (folder / "output.log").open("wb") as output:
+        environment = {**os.environ, **OFFLINE, **known}
+        return subprocess.Popen(
+            line,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def _collect(recipe: Recipe, name: str, folder: Path) -> dict[str, Any]:
+    """Bring the run's record from the state, and the model that should be used now."""
+    kept = State(recipe.state).run(name)
+    for entry in kept.list():
+        kept.download(entry.key, folder / entry.key)
+    if not (folder / "record.json").exists():
+        fix = f"See {folder}/output.log."
+        raise TouchstoneError("RUN_DIED", "the run ended without a record", fix=fix)
+    record: dict[str, Any] = json.loads((folder / "record.json").read_text())
+    return record
+
+
+def _keep_model(record: dict[str, Any], folder: Path) -> str:
+    """Put the model that should be used now into `folder`: what production points at, else the base."""
+    published, inputs = record["publication"], record["inputs"]
+    reference = f"{published['target']}@{published['revision']}" if published else inputs["champion"] or inputs["base"]
+    pull(reference, folder, optional=False)
+    return reference
+
+
+def _point_latest(folder: Path) -> None:
+    """`runs/latest` leads to this run, by one rename."""
+    part = RUNS / ".latest"
+    part.unlink(missing_ok=True)
+    part.symlink_to(folder.name)
+    os.replace(part, RUNS / "latest")
+
+
+def _memory(roots: list[int]) -> int:
+    """Resident bytes of the processes and all their children; shared pages count for each."""
+    total = 0
+    for root in roots:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(root)
+            for one in [process, *process.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    total += one.memory_info().rss
+    return total

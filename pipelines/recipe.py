@@ -1,0 +1,73 @@
+"""A recipe: one YAML file for one line. Each step owns its section; this module composes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from components.corpus.config import Address, CorpusConfig
+from components.gate.config import GateConfig
+from components.pairs.config import PairsConfig
+from components.store.config import Config
+from components.store.digests import digest
+from components.store.errors import UserError
+from components.training.config import TrainingConfig
+
+
+class Recipe(Config):
+    """One model kept fresh."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,50}$")
+    """Names the line and its pipeline."""
+
+    state: Address
+    """Where the line keeps what outlives a run: split, sealed test, ledger, records, caches."""
+
+    target: Address
+    """The model store that production reads."""
+
+    base_model: str = Field(min_length=1)
+    """The model to start from: `s3://bucket/prefix`, a folder, either with `@revision`."""
+
+    corpus: CorpusConfig
+    pairs: PairsConfig
+    training: TrainingConfig = TrainingConfig()
+    guards: dict[str, Address] = {}
+    """Name -> a benchmark in BEIR layout that must not get worse."""
+    gate: GateConfig = GateConfig()
+
+    gpus: str = Field("0", pattern=r"^[0-9]+$")
+    """GPUs of the training pod, as a string; "0" is the processor."""
+
+    local_s3: str | None = None
+    """A folder for an embedded S3 server, started around every command; without it, the usual AWS settings."""
+
+    @property
+    def places(self) -> dict[str, list[str]]:
+        """Role -> addresses that a snapshot lists."""
+        guards = {f"guard:{name}": [address] for name, address in sorted(self.guards.items())}
+        return {"documents": list(self.corpus.sources), "judged": [self.pairs.judged], **guards}
+
+    @property
+    def digest(self) -> str:
+        """What decides whether a run would do anything new (64 hex digits)."""
+        return digest(self.model_dump(mode="json", exclude={"local_s3", "gpus"}))
+
+
+def read(path: Path) -> Recipe:
+    """The recipe in a YAML file.
+
+    Raises:
+        UserError: NO_RECIPE or RECIPE_INVALID.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError("NO_RECIPE", f"{path} cannot be read", found=error.strerror or "") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError("RECIPE_INVALID", f"{path} is no YAML", found=" ".join(str(error).split())) from None
+    if not isinstance(values, dict):
+        raise UserError("RECIPE_INVALID", f"{path} is no recipe", expected="keys and values")
+    return Recipe.parse(values, where=str(path))

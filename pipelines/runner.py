@@ -1,0 +1,33 @@
+"""The process in which kfp.local runs the compiled pipeline: `python -m pipelines.runner PIPELINE.yaml WORK ARGUMENTS`.
+
+It is a process of its own so that everything kfp and the libraries say goes to the run's log and not to the screen.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from kfp import components, local
+
+
+def main(pipeline: str, work: str, arguments: str) -> int:
+    """Run the pipeline; steps whose inputs were seen before come from the cache in `work`."""
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(Path(work) / "artifacts"),
+        workspace_root=str(Path(work) / "workspace"),
+        enable_caching=True,
+        cache_root=str(Path(work) / "cache"),
+    )
+    try:
+        components.load_component_from_file(pipeline)(**json.loads(arguments))
+    except RuntimeError as error:  # a step failed; the step itself has told why
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

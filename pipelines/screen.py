@@ -1,0 +1,118 @@
+"""What a person sees while a run works and when it has ended: plain words, one idea a line, no colour needed."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from typing import Any, TextIO
+
+from components.store.models import Promotion
+
+QUIET_SECONDS = 15
+"""Without a terminal, progress is told this often at most."""
+NAMES = {"base": "base", "champion": "champion", "bm25": "BM25", "hybrid": "hybrid", "candidate": "candidate"}
+
+
+def duration(seconds: float) -> str:
+    """`48s`, `1m 48s`, `1h 02m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    return f"{whole // 60}m {whole % 60:02d}s" if whole < 3600 else f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+class Screen:
+    """Draws events as they come; on a terminal the line of the running step is redrawn in place."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Draw to `out`."""
+        self.out, self.live = out, out.isatty()
+        self._notes: dict[str, str] = {}
+        self._drawn, self._told = False, 0.0
+
+    def line(self, label: str, text: str = "", took: float | None = None) -> None:
+        """One finished line: label, text, time."""
+        self._clear()
+        end = f"  {duration(took):>8}" if took is not None else ""
+        first, *rest = text.split("\n")
+        self.out.write(f"  {label:<11} {first:<72}{end}".rstrip() + "\n")
+        for more in rest:
+            self.out.write(f"  {'':<11} {more}".rstrip() + "\n")
+        self.out.flush()
+
+    def text(self, text: str) -> None:
+        """A line without a label."""
+        self._clear()
+        self.out.write(f"{text}\n")
+        self.out.flush()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Draw what a step told."""
+        step, message = str(event["step"]), str(event["message"])
+        match event["event"]:
+            case "plan" | "warning":
+                self.line(str(event["event"]), message)
+            case "note":
+                self._notes[step] = message
+            case "progress":
+                self._progress(step, event)
+            case "end" if self._notes.get(step):
+                self.line(step, self._notes.pop(step), float(event["seconds"]))
+
+    def _progress(self, step: str, event: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if not self.live and now - self._told < QUIET_SECONDS:
+            return
+        self._told = now
+        done = f"{event['done']:,}/{event['total']:,} {event['unit']}, {event['rate']:,.0f} a second"
+        text = f"  {step:<11} {done}  {event['message']}".rstrip()
+        if self.live:
+            self._clear()
+            self.out.write(text[: shutil.get_terminal_size().columns - 1])
+            self._drawn = True
+        else:
+            self.out.write(f"{text}\n")
+        self.out.flush()
+
+    def _clear(self) -> None:
+        if self._drawn:
+            self.out.write("\r\x1b[2K")
+            self._drawn = False
+
+
+def draw_verdict(screen: Screen, verdict: dict[str, Any]) -> None:
+    """The models side by side, then the decision with its figures, and for a hold what would help."""
+    screen.text(f"\n  {'':<18} {'nDCG@10':>8} {'MRR@10':>8} {'Recall@10':>10}")
+    for name in ("base", "bm25", "hybrid", "champion", "candidate"):
+        if name in verdict["models"]:
+            screen.text(_row(name, verdict))
+    screen.text("")
+    first, *others = verdict["reasons"]
+    screen.line(verdict["decision"], first["text"])
+    for reason in others:
+        screen.line("", reason["text"])
+    for guard, found in sorted(verdict["guards"].items()):
+        screen.line("", f"guard {guard} {found['gain']:+.3f} against the base (95% bound {found['lower_bound']:+.3f})")
+    if verdict["decision"] != "PROMOTE" and verdict["minimum_detectable_gain"] is not None:
+        seen = f"{verdict['minimum_detectable_gain']:+.3f}"
+        screen.line("", f"this test would have seen a gain of {seen} with 80% probability")
+    screen.line("", f"look {verdict['look']['number']} of {verdict['look']['year']}, {verdict['looks_left']} left")
+
+
+def _row(name: str, verdict: dict[str, Any]) -> str:
+    means = verdict["models"][name]
+    row = f"  {NAMES[name]:<18} {means['ndcg@10']:>8.3f} {means['mrr@10']:>8.3f} {means['recall@10']:>10.3f}"
+    if name != "candidate" or verdict["gain"] is None:
+        return row
+    low, high = verdict["interval"]
+    return f"{row}   {verdict['gain']:+.3f} against the {verdict['against']}, 95% {low:+.3f} to {high:+.3f}"
+
+
+def describe(promotion: Promotion) -> str:
+    """One line of the history: when, what, why, and what it replaced."""
+    known = promotion.verdict
+    low, high = known["interval"]
+    gain = f"{known['gain']:+.3f} against the {known['against']} ({low:+.3f} to {high:+.3f})"
+    replaced = promotion.replaces[:8] or "nothing"
+    head = f"{promotion.at[:16]}  {promotion.version:<15} {promotion.revision[:8]}  {known['decision']}"
+    return f"{head}  {gain}, {known['queries']:,} queries, replaced {replaced}"

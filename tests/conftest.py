@@ -1,0 +1,51 @@
+"""What the tests share: one real S3 server, a folder of its own for each test, a small real model."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+from components.store.s3 import Folder
+from pipelines.s3_server import S3Server, running
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server; this process and its children reach it through the usual variables."""
+    with running(tmp_path_factory.mktemp("s3")) as server, server.applied():
+        Folder("s3://tests").ensure_bucket()
+        yield server
+
+
+@pytest.fixture
+def place(s3: S3Server) -> str:
+    """An empty `s3://tests/<number>` of the test's own."""
+    return f"s3://tests/{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """BERT-tiny (4.4M parameters, 128 dimensions) as a sentence-transformers folder with mean pooling."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer import modules
+
+    spec = importlib.util.find_spec("cognition")
+    assert spec and spec.submodule_search_locations
+    weights = str(Path(spec.submodule_search_locations[0]) / "model")
+    transformer = modules.Transformer(weights)
+    transformer.max_seq_length = 128
+    pooling = modules.Pooling(transformer.get_embedding_dimension())
+    folder = tmp_path_factory.mktemp("model") / "bert-tiny"
+    SentenceTransformer(modules=[transformer, pooling], device="cpu").save_pretrained(
+        str(folder), create_model_card=False
+    )
+    return folder

@@ -22,10 +22,14 @@ from components.store.errors import UserError
 DOCUMENTED = 80
 """Characters of description, without markup, that an operation must exceed to be a page."""
 
-MEMBERS = 12
-"""Request or response members shown on a page: passages decide a run's minutes."""
+OPENING = 600
+"""Characters of description after which a page shows no further paragraph: encoding them decides a run's minutes."""
+
+MEMBERS = 5
+"""Request parameters shown on a page, the required ones first."""
 
 _TAG = re.compile(r"<[^>]+>")
+_BLOCK = re.compile(r".*?(?:</(?:p|li|ul|ol|dd|dt|note|important)>|<br */?>|$)", re.IGNORECASE | re.DOTALL)
 _BLOCK_END = re.compile(r"</(?:p|li|ul|ol|dd|dt|note|important)>|<br */?>", re.IGNORECASE)
 _SENTENCE = re.compile(r".+?(?<!e\.g)(?<!i\.e)(?<!etc)(?<!vs)[.!?](?=\s+[\"'(A-Z0-9]|$)")
 
@@ -90,7 +94,7 @@ def _plain(markup: str) -> str:
 
 
 def _page(model: dict[str, Any], name: str) -> str:
-    """A page as a documentation site holds it: furniture, then heading, service, description, members."""
+    """A page as a documentation site holds it: furniture, then heading, service, description, parameters."""
     operation = model["operations"][name]
     service = escape(str(model["metadata"]["serviceFullName"]))
     return "\n".join(
@@ -100,26 +104,38 @@ def _page(model: dict[str, Any], name: str) -> str:
             "<header>API Reference</header><nav><a href='index.html'>All operations</a></nav>",
             f"<main><h1>{name}</h1>",
             f"<p>{service}</p>",
-            _about(operation),
-            *_members(model, operation.get("input"), "Request parameters"),
-            *_members(model, operation.get("output"), "Response elements"),
+            opening(_about(operation)),
+            *_parameters(model, operation.get("input")),
             "</main><footer>Generated from the service model.</footer></body></html>",
             "",
         ]
     )
 
 
-def _members(model: dict[str, Any], shape: dict[str, str] | None, heading: str) -> Iterator[str]:
-    """A section that lists each top-level member with the first sentence about it."""
-    members = model["shapes"][shape["shape"]].get("members", {}) if shape else {}
+def _parameters(model: dict[str, Any], shape: dict[str, str] | None) -> Iterator[str]:
+    """A section that lists the request's parameters, each with the first sentence about it."""
+    described = model["shapes"][shape["shape"]] if shape else {}
+    members, required = described.get("members", {}), described.get("required", [])
     if not members:
         return
-    yield f"<h2>{heading}</h2><ul>"
-    for name, member in list(members.items())[:MEMBERS]:
+    yield "<h2>Request parameters</h2><ul>"
+    for name, member in sorted(members.items(), key=lambda item: item[0] not in required)[:MEMBERS]:
         about = first_sentence(_about(member))
         yield f"<li><code>{escape(name)}</code>{': ' if about else ''}{escape(about)}</li>"
     more = len(members) - MEMBERS
     yield f"</ul><p>and {more} more</p>" if more > 0 else "</ul>"
+
+
+def opening(markup: str) -> str:
+    """The paragraphs up to `OPENING` characters of text, with their markup; at least the first one with text."""
+    kept, length = [], 0
+    for block in _BLOCK.findall(markup):
+        text = len(_plain(block))
+        if length and length + text > OPENING:
+            break
+        kept.append(block)
+        length += text
+    return "".join(kept)
 
 
 def first_sentence(markup: str) -> str:

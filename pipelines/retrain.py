@@ -64,16 +64,21 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                         base=base,
                         sources=list(recipe.corpus.sources),
                         passage_tokens=recipe.corpus.passage_tokens,
-                        config=recipe.pairs.model_dump(),
+                        config=recipe.pairs.model_dump(exclude_none=True),
                     )
                 ).outputs
                 data = {name: mined[name] for name in ("pairs", "judged")}
                 training = train(
-                    **data, passages=mined["passages"], base=base, gpus=gpus, config=recipe.training.model_dump()
+                    **data,
+                    passages=mined["passages"],
+                    base=base,
+                    gpus=gpus,
+                    config=recipe.training.model_dump(exclude_none=True),
                 )
                 candidate = on_gpus(training, gpus).outputs["candidate"]
-                look = {"champion": head, "looks": recipe.gate.looks, "judged": mined["judged"]}
-                permit = fresh(unseal(state=state, run=run, candidate=candidate, **look)).output
+                gate = recipe.gate.model_dump()
+                asked = {"champion": head, "judged": mined["judged"], "config": gate}
+                opened = fresh(unseal(state=state, run=run, candidate=candidate, **asked)).outputs
                 exam = evaluate(
                     state=state,
                     snapshot=digest,
@@ -81,17 +86,18 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     base=base,
                     champion=champion,
                     candidate=candidate,
-                    permit=permit,
+                    permit=opened["permit"],
                     judged=mined["judged"],
                     passages=mined["passages"],
                 )
                 scored = on_gpus(exam, gpus).outputs
-                evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "permit": permit}
-                verdict = fresh(decide(state=state, run=run, config=recipe.gate.model_dump(), **evidence))
+                evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
+                verdict = fresh(decide(state=state, run=run, config=gate, **evidence))
                 judged = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
                 shown = {"examples": scored["examples"], "documents": documents, "leakage": mined["leakage"]}
                 fresh(report(state=state, run=run, **judged, **shown, **data))
                 with dsl.If(verdict.outputs["Output"] == "PROMOTE", name="proved-better"):
-                    fresh(publish(state=state, run=run, target=target, champion=head, **judged))
+                    production = {"target": target, "champion": head}
+                    fresh(publish(state=state, run=run, **production, **judged)).set_retry(2, "1s")
 
     return pipeline

@@ -7,17 +7,39 @@ with a crash. Navigation, scripts and page furniture of HTML are dropped.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from components.corpus.document import Parsed, Rejected, Section
 
-FURNITURE = "script, style, nav, header, footer, aside, noscript, template, form, iframe, svg"
+FURNITURE = "script, style, nav, footer, aside, noscript, template, form, iframe, svg"
+"""Dropped everywhere; `header` only where it is the page's: an article's holds its title."""
 HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-BLOCKS = {"p", "li", "div", "tr", "dt", "dd", "pre", "br", "section", "article", "table", "ul", "ol", "blockquote"}
+BLOCKS = {
+    "p",
+    "li",
+    "div",
+    "tr",
+    "td",
+    "th",
+    "dt",
+    "dd",
+    "pre",
+    "br",
+    "section",
+    "article",
+    "table",
+    "ul",
+    "ol",
+    "blockquote",
+}
+
+_SPACE = re.compile(r"\s+")
 
 Parser = Callable[[bytes, str], Iterator[Parsed | Rejected]]
 
@@ -31,13 +53,15 @@ def parser_for(name: str, body: bytes) -> tuple[str, Parser] | None:
 
 
 def parse_html(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
-    """One page: `<main>` or `<article>` if there is one, else the body without its furniture."""
+    """One page: `<main>`, or `<article>` if there is just one, else the body; without its furniture."""
     tree = LexborHTMLParser(body)
-    root = tree.css_first("main, article, [role=main]") or tree.body
+    articles = tree.css("article")
+    content = tree.css_first("main, [role=main]") or (articles[0] if len(articles) == 1 else None)
+    root = content or tree.body
     if root is None:
         yield Rejected(name, "", "NO_TEXT", "no body")
         return
-    for node in root.css(FURNITURE):
+    for node in root.css(FURNITURE if content else f"{FURNITURE}, header"):
         node.decompose()
     head = tree.css_first("title")
     sections = tuple(_sections(_html_events(root)))
@@ -61,18 +85,35 @@ def parse_text(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
 
 def parse_jsonl(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
     """One document a line, with `text`, and `id` and `title` if it has them; a bad line is rejected alone."""
-    for number, line in enumerate(_decode(body).splitlines(), start=1):
+    seen: set[str] = set()
+    for number, line in enumerate(_decode(body).split("\n"), start=1):  # a record may hold other line separators
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
-            text, key = str(record["text"]), str(record.get("id", record.get("_id", number)))
+            key, title, text = _record(line, number)
         except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
             yield Rejected(name, str(number), "BAD_RECORD", type(error).__name__)
             continue
-        title = str(record.get("title") or "")
+        if key in seen:
+            yield Rejected(name, str(number), "DUPLICATE_KEY", "a record above has the same id")
+            continue
+        seen.add(key)
         heading = [(1, title)] if title else []
         yield Parsed(key, title or key, "", tuple(_sections(iter([*heading, (0, text)]))))
+
+
+def _record(line: str, number: int) -> tuple[str, str, str]:
+    """Key, title and text of a line; a half of a surrogate pair, which JSON can spell, is replaced."""
+    record = json.loads(line)
+    if not isinstance(record["text"], str):
+        raise TypeError
+    key = next(key for key in (record.get("id"), record.get("_id"), number) if key not in (None, ""))
+    title = " ".join(str(record.get("title") or "").split())
+    return _whole(str(key)), _whole(title), _whole(record["text"])
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 _BY_SUFFIX: dict[str, tuple[str, Parser]] = {
@@ -95,16 +136,22 @@ def _stem(name: str) -> str:
 
 
 def _html_events(root: LexborNode) -> Iterator[tuple[int, str]]:
-    """(level, heading) and (0, text) in reading order."""
+    """(level, heading) and (0, text) in reading order; line breaks of the source mean something in `<pre>` alone."""
     inside: set[int] = set()
+    verbatim: set[int] = set()
     for node in root.traverse(include_text=True):
+        if node.mem_id in inside:
+            continue
         tag = node.tag or ""
+        if node.prev and node.prev.tag in BLOCKS:
+            yield 0, "\n"
         if tag in HEADINGS:
             inside |= {child.mem_id for child in node.traverse(include_text=True)}
             yield HEADINGS[tag], node.text()
-        elif tag == "-text" and node.mem_id not in inside:
-            yield 0, node.text()
+        elif tag == "-text":
+            yield 0, node.text() if node.mem_id in verbatim else _SPACE.sub(" ", node.text())
         elif tag in BLOCKS:
+            verbatim |= {child.mem_id for child in node.traverse(include_text=True)} if tag == "pre" else set()
             yield 0, "\n"
 
 
@@ -115,9 +162,14 @@ def _markdown_events(text: str) -> Iterator[tuple[int, str]]:
         if token.type == "heading_open":
             level = HEADINGS[token.tag]
         elif token.type in ("inline", "fence", "code_block"):
-            plain = "".join(c.content or "\n" for c in token.children) if token.children else token.content
+            plain = "".join(_plain(c) for c in token.children) if token.children else token.content
             yield level, plain if level else f"{plain}\n"
             level = 0
+
+
+def _plain(token: Token) -> str:
+    """What an inline token shows; those that open and close emphasis and links show nothing."""
+    return {"softbreak": " ", "hardbreak": "\n"}.get(token.type, token.content)
 
 
 def _sections(events: Iterator[tuple[int, str]]) -> Iterator[Section]:

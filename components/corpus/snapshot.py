@@ -34,8 +34,8 @@ class Item:
         Raises:
             TouchstoneError: SNAPSHOT_CHANGED or NO_SUCH_OBJECT.
         """
-        folder, _, key = self.uri.rpartition("/")
-        return Folder(folder).read(key, etag=self.etag)
+        bucket, _, key = self.uri.removeprefix("s3://").partition("/")  # the whole key: it may hold "//"
+        return Folder(f"s3://{bucket}").read(key, etag=self.etag)
 
 
 def take(state: str, places: dict[str, list[str]]) -> tuple[str, list[Item]]:

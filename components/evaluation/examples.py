@@ -32,7 +32,7 @@ class Example:
     """One dev query.
 
     Attributes:
-        wanted: The first passage of the best-placed relevant document.
+        wanted: The first passage of the relevant document that the candidate places best.
         base_rank: Rank (from 1) of the first relevant document with the base; 0 when not among the best 100.
         candidate_rank: The same with the candidate.
         base_found: The first passage of the document that the base puts first.
@@ -56,7 +56,7 @@ def collect(
         wanted = relevant[i]
         yield Example(
             query=query.text,
-            wanted=_excerpt(index, min(wanted)),
+            wanted=_excerpt(index, _best(candidate[i].tolist(), wanted)),
             base_rank=_rank(base[i].tolist(), wanted),
             candidate_rank=_rank(candidate[i].tolist(), wanted),
             base_found=_excerpt(index, int(base[i][0])),
@@ -73,6 +73,10 @@ def write(examples: Iterator[Example], path: Path) -> None:
 def read(path: Path) -> list[Example]:
     """The examples of an artifact."""
     return [Example(**row) for row in Artifact.open(path, "examples").rows("examples")]
+
+
+def _best(found: list[int], wanted: Mapping[int, int]) -> int:
+    return next((document for document in found if document in wanted), min(wanted))
 
 
 def _rank(found: list[int], wanted: Mapping[int, int]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -30,12 +31,14 @@ class Guard:
         """Read `corpus.jsonl`, `queries.jsonl` and `qrels/*.tsv` as the snapshot lists them.
 
         Raises:
-            UserError: BAD_GUARD when there is no corpus or a line cannot be read.
+            UserError: BAD_GUARD when there is no corpus or no judged query, or a line cannot be read.
         """
         texts = _corpus(name, items)
         index = Index.of([Passage(key, key, "", text, 0, len(text)) for key, text in texts.items()])
         position = {document: i for i, document in enumerate(index.documents)}
         queries = judged.parse(items, {key: key for key in texts}, Counter())
+        if not queries:
+            raise UserError("BAD_GUARD", f"guard {name} judges nothing", expected="qrels of its queries and documents")
         relevant = [{position[d]: grade for d, grade in q.relevant.items()} for q in queries]
         return cls(name, index, [q.text for q in queries], relevant)
 
@@ -51,10 +54,10 @@ def _corpus(name: str, items: list[Item]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for item in items:
         if item.uri.endswith("/corpus.jsonl"):
-            for number, line in enumerate(item.read().decode("utf-8").splitlines(), start=1):
+            for number, line in enumerate(io.BytesIO(item.read()), start=1):
                 try:
                     record = json.loads(line)
-                    texts[str(record["_id"])] = f"{record.get('title', '')} {record['text']}".strip()
+                    texts[str(record["_id"])] = f"{record.get('title') or ''} {record['text']}".strip()
                 except (ValueError, KeyError, TypeError, AttributeError):
                     raise UserError("BAD_GUARD", f"{item.uri} line {number} is no BEIR document") from None
     if not texts:

@@ -8,10 +8,11 @@ def unseal(
     state: str,
     run: str,
     champion: str,
-    looks: int,
+    config: dict[str, object],
     candidate: dsl.Input[dsl.Model],
     judged: dsl.Input[dsl.Dataset],
     permit: dsl.Output[dsl.Dataset],
+    look: dsl.Output[dsl.Dataset],
 ) -> None:
     """Charge one look in the ledger, then hand the sealed queries to the evaluation.
 
@@ -19,21 +20,24 @@ def unseal(
         state: The line's state, which holds ledger and sealed test.
         run: The run that looks.
         champion: The champion's pinned reference, "" for none.
-        looks: How many looks a year has.
+        config: The recipe's section `gate`: the year's error budget and its looks.
         candidate: The model that will be judged.
         judged: Names the sealed test.
-        permit: The sealed queries and the look.
+        permit: The sealed queries.
+        look: The look that was charged.
     """
     from components.store.events import note, step
 
     with step("unseal"):
         from pathlib import Path
 
+        from components.gate.config import GateConfig
+        from components.gate.files import Unsealed
         from components.gate.files import unseal as open_test
 
-        paths = (Path(candidate.path), champion, Path(judged.path))
-        look = open_test(state, run, *paths, int(looks), Path(permit.path))
-        note(f"look {look.number} of {int(looks)} in {look.year}", **look.model_dump())
+        checked, out = GateConfig.parse(config, where="gate"), Unsealed(Path(permit.path), Path(look.path))
+        charged = open_test(state, run, Path(candidate.path), champion, Path(judged.path), checked, out)
+        note(f"look {charged.number} of {charged.year}, {charged.left} left", **charged.model_dump())
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
@@ -43,7 +47,7 @@ def decide(
     config: dict[str, object],
     scores: dsl.Input[dsl.Dataset],
     leakage: dsl.Input[dsl.Dataset],
-    permit: dsl.Input[dsl.Dataset],
+    look: dsl.Input[dsl.Dataset],
     verdict: dsl.Output[dsl.Dataset],
 ) -> str:
     """Judge the candidate and put verdict and evidence on the run's record; returns the decision.
@@ -54,7 +58,7 @@ def decide(
         config: The recipe's section `gate`.
         scores: What `evaluate` measured.
         leakage: What `mine` counted.
-        permit: The look this verdict belongs to.
+        look: The look that the verdict belongs to.
         verdict: The decision, all reasons, every number.
     """
     from components.store.events import note, step
@@ -67,7 +71,7 @@ def decide(
         from components.gate.record import judge
 
         checked = GateConfig.parse(config, where="gate")
-        evidence = Evidence(*(Path(artifact.path) for artifact in (scores, leakage, permit)))
+        evidence = Evidence(*(Path(artifact.path) for artifact in (scores, leakage, look)))
         found = judge(state, run, checked, evidence, Path(verdict.path))
         note(found.reasons[0].text, verdict=found.as_json())
         return found.decision

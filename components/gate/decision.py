@@ -35,17 +35,17 @@ def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inp
     """
     faults = list(_faults(scores))
     against = CHAMPION if CHAMPION in scores.values else BASE
-    comparisons = {} if faults else {name: _compare(scores, name, config) for name in _others(scores)}
+    comparisons = {} if faults else {name: _compare(scores, name, look.alpha, config) for name in _others(scores)}
     guards = {} if faults else {name: _guard(values, config) for name, values in sorted(scores.guards.items())}
     reasons = faults or [
         *_evidence(scores, comparisons, config),
         *_champion(scores),
         *_contamination(leakage, config),
-        *_superiority(scores, comparisons, config),
+        *_superiority(scores, comparisons, look.alpha, config),
         *_guarding(guards, config),
     ]
     reasons = sorted(reasons, key=lambda reason: ORDER.index(reason.decision)) or [
-        _proved(comparisons[against], against)
+        _proved(comparisons[against], against, sorted(guards))
     ]
     main = comparisons.get(against)
     return Verdict(
@@ -56,7 +56,7 @@ def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inp
         gain=main.gain if main else None,
         interval=main.interval if main else None,
         p_value=main.p_value if main else None,
-        alpha=config.alpha,
+        alpha=look.alpha,
         min_gain=config.min_gain,
         minimum_detectable_gain=main.detectable if main else None,
         queries=len(scores.queries),
@@ -84,8 +84,11 @@ def _faults(scores: Scores) -> Iterator[Reason]:
             yield _error(f"{name} was not scored on every query")
         yield from _numbers(name, metrics)
     for guard, models in scores.guards.items():
-        if len({len(values) for values in models.values()}) != 1 or not {BASE, CANDIDATE} <= models.keys():
+        lengths = {len(values) for values in models.values()}
+        if len(lengths) != 1 or not {BASE, CANDIDATE} <= models.keys():
             yield _error(f"the models were not scored on the same queries of guard {guard}")
+        if not min(lengths, default=0) >= 2:
+            yield _error(f"guard {guard} has fewer than two queries")
         yield from _numbers(f"guard {guard}", models)
 
 
@@ -104,13 +107,13 @@ def _others(scores: Scores) -> list[str]:
     return [name for name in (CHAMPION, BASE, BM25, HYBRID) if name in scores.values]
 
 
-def _compare(scores: Scores, other: str, config: GateConfig) -> Comparison:
+def _compare(scores: Scores, other: str, alpha: float, config: GateConfig) -> Comparison:
     values = (scores.values[CANDIDATE][METRIC], scores.values[other][METRIC])
-    return statistics.compare(*values, scores.clusters, alpha=config.alpha, least=config.min_gain)
+    return statistics.compare(*values, scores.clusters, alpha=alpha, least=config.min_gain)
 
 
 def _evidence(scores: Scores, comparisons: dict[str, Comparison], config: GateConfig) -> Iterator[Reason]:
-    """Is there enough to decide on? Equal weights differ nowhere, and that is no lack of evidence."""
+    """Is there enough to decide on? A model that ranks as the other does differs nowhere: no lack of evidence."""
     queries, clusters = len(scores.queries), len(set(scores.clusters))
     if not queries >= config.min_queries:
         yield _reason("INSUFFICIENT_EVIDENCE", f"{queries:,} sealed queries; needed {config.min_queries:,}")
@@ -118,7 +121,7 @@ def _evidence(scores: Scores, comparisons: dict[str, Comparison], config: GateCo
         yield _reason("INSUFFICIENT_EVIDENCE", f"{clusters:,} independent clusters; needed {config.min_clusters:,}")
     for name in _judges(scores):
         differing = comparisons[name].differing
-        if not differing >= config.min_differing and not _same(scores, name):
+        if not differing >= config.min_differing and not _same(scores, name, differing):
             text = f"candidate and {name} differ in {differing} clusters; needed {config.min_differing}"
             yield _reason("INSUFFICIENT_EVIDENCE", text)
 
@@ -129,24 +132,29 @@ def _champion(scores: Scores) -> Iterator[Reason]:
 
 
 def _contamination(leakage: Leakage, config: GateConfig) -> Iterator[Reason]:
+    if not leakage.sealed_documents > 0:
+        yield _reason("HOLD_CONTAMINATED", "leakage was measured on no judging document")
     if not leakage.share <= config.max_leakage:
         text = f"{leakage.near} of {leakage.sealed_documents} judging documents have near-duplicates in training"
         yield _reason("HOLD_CONTAMINATED", f"{text} ({leakage.share:.1%}; allowed {config.max_leakage:.1%})")
 
 
-def _superiority(scores: Scores, comparisons: dict[str, Comparison], config: GateConfig) -> Iterator[Reason]:
+def _superiority(
+    scores: Scores, comparisons: dict[str, Comparison], alpha: float, config: GateConfig
+) -> Iterator[Reason]:
     """Better than the champion and than the base; both must hold, so the level is not split between them."""
     for name in _judges(scores):
         found = comparisons[name]
-        if _same(scores, name):
-            yield _reason("HOLD_NOT_BETTER", f"the candidate is the {name}: training found nothing better")
+        if _same(scores, name, found.differing):
+            text = f"the candidate ranks as the {name} does: training found nothing better"
+            yield _reason("HOLD_NOT_BETTER", text)
             continue
         low, high = found.interval
         gain = f"gain against the {name} {found.gain:+.4f} (95% {low:+.4f} to {high:+.4f})"
         if not found.gain >= config.min_gain:
             yield _reason("HOLD_NOT_BETTER", f"{gain}; needed {config.min_gain:+.3f}")
-        if not found.p_value <= config.alpha:
-            text = f"{gain} could be chance: p = {found.p_value:.2g}, needed {config.alpha:.2g}"
+        if not found.p_value <= alpha:
+            text = f"{gain} could be chance: p = {found.p_value:.4f}, needed {alpha:.5f}"
             yield _reason("HOLD_NOT_BETTER", text)
 
 
@@ -157,10 +165,16 @@ def _guarding(guards: dict[str, dict[str, float]], config: GateConfig) -> Iterat
             yield _reason("HOLD_GUARD", f"{text}; allowed {-config.guard_margin:+.3f}")
 
 
-def _proved(found: Comparison, against: str) -> Reason:
+def _proved(found: Comparison, against: str, guards: list[str]) -> Reason:
     low, high = found.interval
     gain = f"{found.gain:+.4f} against the {against} (95% {low:+.4f} to {high:+.4f})"
-    return _reason("PROMOTE", f"better than the {against}: {gain}, p = {found.p_value:.2g}; every guard held")
+    held = f"; {', '.join(guards)} held" if guards else ""
+    return _reason("PROMOTE", f"better than the {against}: {gain}, {chance(found.p_value)}{held}")
+
+
+def chance(p_value: float) -> str:
+    """A p-value as people read it."""
+    return f"p = {p_value:.4f}" if p_value >= 0.0001 else "p < 0.0001"
 
 
 def _judges(scores: Scores) -> list[str]:
@@ -168,8 +182,9 @@ def _judges(scores: Scores) -> list[str]:
     return [name for name in (CHAMPION, BASE) if name in scores.values]
 
 
-def _same(scores: Scores, name: str) -> bool:
-    return scores.contenders[name].fingerprint == scores.contenders[CANDIDATE].fingerprint
+def _same(scores: Scores, name: str, differing: int) -> bool:
+    """Equal files, or equal weights in files that another version of a library wrote."""
+    return not differing or scores.contenders[name].fingerprint == scores.contenders[CANDIDATE].fingerprint
 
 
 def _guard(values: dict[str, np.ndarray], config: GateConfig) -> dict[str, float]:

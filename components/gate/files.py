@@ -1,4 +1,4 @@
-"""Files of the gate: the permit that hands out the sealed test, the verdict, and its replay."""
+"""Files of the gate: the permit that hands out the sealed test, the look, the verdict, and its replay."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components.evaluation import files as score_files
+from components.evaluation.scores import CANDIDATE, CHAMPION
 from components.gate import ledger
 from components.gate.config import GateConfig
 from components.gate.decision import decide
@@ -23,15 +24,28 @@ from components.store.models import Model
 from components.store.state import State
 
 
-def unseal(state: str, run: str, candidate: Path, champion: str, judged_path: Path, looks: int, out: Path) -> Look:
-    """Charge a look, then write the artifact `permit`: the sealed queries and the look."""
+@dataclass(frozen=True)
+class Unsealed:
+    """Where the two artifacts of an opened test go: its queries, for `evaluate` alone, and the look, for `decide`."""
+
+    permit: Path
+    look: Path
+
+
+def unseal(
+    state: str, run: str, candidate: Path, champion: str, judged_path: Path, config: GateConfig, out: Unsealed
+) -> Look:
+    """Charge a look, then write the artifacts `permit` (the sealed queries) and `look`."""
     digest = Artifact.open(judged_path, "judged").facts["sealed"]
     who = {"candidate": Model.open(candidate).require("candidate").fingerprint, "champion": champion}
     day = datetime.now(UTC).date().isoformat()
-    look = ledger.charge(State(state), **who, sealed=digest, run=run, day=day, looks=looks)
+    look = ledger.charge(State(state), **who, sealed=digest, run=run, day=day, config=config)
     with tempfile.TemporaryDirectory() as work:
         queries = sealed.fetch(state, digest, Path(work))
-    judged.write(out, "permit", queries, {"look": look.model_dump(), "sealed": digest}, {"sealed": digest})
+    judged.write(out.permit, "permit", queries, {}, {"sealed": digest})
+    permit = Artifact.open(out.permit, "permit").digest
+    with ArtifactWriter(out.look, "look", {"permit": permit}) as writer:
+        writer.facts |= {"look": look.model_dump(), "sealed": digest} | who
     return look
 
 
@@ -41,7 +55,7 @@ class Evidence:
 
     scores: Path
     leakage: Path
-    permit: Path
+    look: Path
 
 
 @dataclass(frozen=True)
@@ -52,11 +66,16 @@ class Case:
 
     @classmethod
     def collect(cls, folder: Path, evidence: Evidence, config: GateConfig) -> Case:
-        """Put everything that `verdict` needs into `folder`."""
+        """Put everything that `verdict` needs into `folder`.
+
+        Raises:
+            TouchstoneError: WRONG_LOOK when the look was charged for another candidate, champion or test.
+        """
+        look = Artifact.open(evidence.look, "look")
+        _charged(look, Artifact.open(evidence.scores, "scores"))
         shutil.copytree(evidence.scores, folder / "scores")
         shutil.copytree(evidence.leakage, folder / "leakage")
-        look = Artifact.open(evidence.permit, "permit").facts["look"]
-        (folder / "case.json").write_bytes(canonical({"look": look, "config": config.model_dump()}))
+        (folder / "case.json").write_bytes(canonical({"look": look.facts["look"], "config": config.model_dump()}))
         return cls(folder)
 
     def verdict(self) -> Verdict:
@@ -71,6 +90,20 @@ class Case:
             GateConfig.parse(case["config"], where="case.json"),
             scores.inputs | {"scores": digest, "leakage": leakage.digest},
         )
+
+
+def _charged(look: Artifact, scores: Artifact) -> None:
+    """The scores must be of the test, the candidate and the champion that the look was charged for."""
+    contenders, expected = scores.facts["contenders"], look.facts["champion"]
+    champion = expected if scores.facts["champion_problem"] else contenders.get(CHAMPION, {}).get("reference", "")
+    same = {
+        "test": scores.manifest["inputs"].get("permit") == look.manifest["inputs"]["permit"],
+        "candidate": contenders.get(CANDIDATE, {}).get("fingerprint") == look.facts["candidate"],
+        "champion": champion == expected,
+    }
+    if not all(same.values()):
+        found = "another " + ", ".join(name for name, holds in same.items() if not holds)
+        raise TouchstoneError("WRONG_LOOK", "the scores are not those that the look was charged for", found=found)
 
 
 def write_verdict(path: Path, verdict: Verdict) -> None:

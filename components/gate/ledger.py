@@ -6,8 +6,10 @@ compare-and-swap on the state, so two runs cannot both take the last look.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+from components.gate.config import GateConfig
 from components.gate.verdict import Look
 from components.store.digests import digest
 from components.store.errors import TouchstoneError
@@ -17,7 +19,7 @@ LEDGER = "ledger.json"
 START = "0" * 64
 
 
-def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str, day: str, looks: int) -> Look:
+def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str, day: str, config: GateConfig) -> Look:
     """Charge one look to the year of `day`.
 
     Args:
@@ -27,7 +29,8 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
         sealed: The sealed test's digest.
         run: The run that looks.
         day: Today, as YYYY-MM-DD.
-        looks: How many looks a year has.
+        config: Error budget of a year and how many looks share it. Each entry keeps the level it was charged at, so
+            that a recipe changed in the middle of a year cannot spend more than the budget.
 
     Raises:
         TouchstoneError: LEDGER_BROKEN, LOOKS_EXHAUSTED.
@@ -35,22 +38,40 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
     key = digest([candidate, champion, sealed])
 
     def change(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        known = verify(entries or [])
+        known = verify([] if entries is None else entries)
         if any(entry["key"] == key for entry in known):
             return known
-        used = sum(entry["day"][:4] == day[:4] for entry in known)
-        if used >= looks:
-            raise _exhausted(used, day[:4])
+        spent = [entry["alpha"] for entry in known if entry["day"][:4] == day[:4]]
+        if not _left(spent, config) >= 1:
+            raise _exhausted(len(spent), day[:4])
         before = known[-1]["hash"] if known else START
-        entry = {"key": key, "candidate": candidate, "champion": champion, "sealed": sealed, "run": run, "day": day}
-        entry |= {"number": used + 1, "before": before}
+        entry: dict[str, Any] = {
+            "key": key,
+            "candidate": candidate,
+            "champion": champion,
+            "sealed": sealed,
+            "run": run,
+            "day": day,
+        }
+        entry |= {"number": len(spent) + 1, "alpha": config.alpha, "before": before}
         return [*known, entry | {"hash": digest(entry)}]
 
     entries = state.update(LEDGER, change)
-    position = next(i for i, entry in enumerate(entries) if entry["key"] == key)
-    entry = entries[position]
-    left, year = looks - entry["number"], int(entry["day"][:4])
-    return Look(number=entry["number"], left=left, year=year, ledger_head=entry["hash"], ledger_length=position + 1)
+    length = next(i for i, entry in enumerate(entries, start=1) if entry["key"] == key)
+    return _look(entries[:length], config)
+
+
+def _look(entries: list[dict[str, Any]], config: GateConfig) -> Look:
+    """The last of the entries as a look; what is left is counted as it was then."""
+    entry, year = entries[-1], entries[-1]["day"][:4]
+    left = _left([known["alpha"] for known in entries if known["day"][:4] == year], config)
+    known = {name: entry[name] for name in ("number", "alpha")}
+    return Look(**known, left=left, year=int(year), ledger_head=entry["hash"], ledger_length=len(entries))
+
+
+def _left(spent: list[float], config: GateConfig) -> int:
+    """How many more looks at the present level fit into the year's budget."""
+    return max(0, math.floor((config.error_budget - math.fsum(spent)) / config.alpha + 1e-6))
 
 
 def verify(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -60,9 +81,9 @@ def verify(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         TouchstoneError: LEDGER_BROKEN naming the first record that does not fit.
     """
     before = START
-    for position, entry in enumerate(entries, start=1):
-        content = {name: value for name, value in entry.items() if name != "hash"}
-        if entry.get("before") != before or digest(content) != entry.get("hash"):
+    for position, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
+        content = {name: value for name, value in entry.items() if name != "hash"} if isinstance(entry, dict) else {}
+        if content.get("before") != before or digest(content) != entry.get("hash"):
             fix = "Restore the ledger from a backup. No look is charged and nothing is promoted until then."
             raise TouchstoneError("LEDGER_BROKEN", f"record {position} of the ledger was changed", fix=fix)
         before = entry["hash"]
@@ -74,5 +95,5 @@ def _exhausted(used: int, year: str) -> TouchstoneError:
         "LOOKS_EXHAUSTED",
         f"all looks of {year} are used",
         found=f"{used} charged",
-        fix="Wait for the new year or seal new judged queries; a further look would break the promised error rate.",
+        fix="Wait for the new year; a further look, also at another sealed test, would break the promised error rate.",
     )

@@ -30,6 +30,8 @@ class Look(Config):
     """The charged look at the sealed test that the verdict belongs to."""
 
     number: int
+    alpha: float
+    """The level that was charged; the verdict is tested at it."""
     left: int
     year: int
     ledger_head: str

@@ -1,7 +1,7 @@
 """Promotion: publish the weights under their immutable revision, then move the pointer if it still stands still.
 
 Safe to run again at any point: the promotion's id is made of candidate, verdict and the champion it was judged
-against; a retry finds its own id at the head and changes nothing.
+against; a retry finds its own id in the history and changes nothing, so it never undoes a rollback.
 """
 
 from __future__ import annotations
@@ -68,15 +68,20 @@ def promote(
     """Move the pointer from the champion that was judged to `revision`."""
     expected = split_reference(champion)[1]
     identity = digest([verdict.contenders["candidate"]["fingerprint"], verdict_digest, expected])
+    if earlier := _earlier(store, identity):
+        return Published("ALREADY_PROMOTED", earlier)
     head = store.head()
-    if head and head.id == identity:
-        return Published("ALREADY_PROMOTED", head)
     promotion = _promotion(identity, revision, head, verdict, run)
-    if (head.revision if head else "") != expected or not store.promote(promotion):
-        head = store.head()
-        won = head is not None and head.id == identity
-        return Published("ALREADY_PROMOTED" if won else "LOST_RACE", head or promotion)
-    return Published("PROMOTED", promotion)
+    if (head.revision if head else "") == expected and store.promote(promotion):
+        return Published("PROMOTED", promotion)
+    if earlier := _earlier(store, identity):
+        return Published("ALREADY_PROMOTED", earlier)
+    return Published("LOST_RACE", store.head() or promotion)
+
+
+def _earlier(store: ModelStore, identity: str) -> Promotion | None:
+    """The promotion of that id, even if another one was made on top of it since."""
+    return next((known for known in store.history() if known.id == identity), None)
 
 
 def _bound(verdict: Verdict, candidate: Model, champion: str) -> None:

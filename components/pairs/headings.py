@@ -33,8 +33,9 @@ SENTENCES = 3
 MAX_WORDS = 60
 MIN_WORDS = 5
 
-_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|(?<![.!?])\n")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z]{2})(?=[A-Z](?!s\b)[a-z])")
+"""Where words of an identifier meet; not inside APIs, IPv4 or OAuth."""
 
 
 @dataclass(frozen=True)

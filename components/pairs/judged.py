@@ -113,7 +113,7 @@ def _queries(items: list[Item]) -> dict[str, Query]:
     for item in items:
         if not item.uri.endswith("/queries.jsonl"):
             continue
-        for number, line in enumerate(item.read().decode("utf-8").splitlines(), start=1):
+        for number, line in enumerate(io.BytesIO(item.read()), start=1):
             query = _query(item.uri, number, line)
             if query.id in found:
                 raise _bad(item.uri, number, f"the id {query.id} a second time")
@@ -123,7 +123,7 @@ def _queries(items: list[Item]) -> dict[str, Query]:
     return found
 
 
-def _query(uri: str, number: int, line: str) -> Query:
+def _query(uri: str, number: int, line: bytes) -> Query:
     try:
         record = json.loads(line)
         slices = record.get("metadata", {}).get("slices", [])
@@ -136,7 +136,7 @@ def _qrels(items: list[Item]) -> Iterable[tuple[str, str, int]]:
     for item in items:
         if "/qrels/" not in item.uri or not item.uri.endswith(".tsv"):
             continue
-        rows = csv.reader(io.StringIO(item.read().decode("utf-8")), delimiter="\t")
+        rows = csv.reader(io.StringIO(item.read().decode("utf-8-sig", errors="replace")), delimiter="\t")
         for number, row in enumerate(rows, start=1):
             if number == 1 and row[:1] == ["query-id"]:
                 continue

@@ -7,7 +7,7 @@ nowhere else; what leaves this step names them by a digest.
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +93,10 @@ def mine(
     sides = split.assign(State(state), groups, queries, config.shares)
     corpus = Corpus(artifact, groups, uris, sides)
     by_side = split.by_side(split.clusters(queries, groups, uris), sides, dropped)
+    _judged_on_both(by_side, dropped)
     inputs = {"documents": artifact.digest, "snapshot": digest}
-    cut = _write_passages(out.passages, artifact, Model.open(base).require("base"), tokens, inputs)
     made, pairs_dropped, equal = _write_pairs(out.pairs, corpus, by_side, config, inputs)
+    cut = _write_passages(out.passages, artifact, Model.open(base).require("base"), tokens, inputs)
     _write_judged(out.judged, state, by_side, dropped, inputs)
     judging = [document for query in by_side["sealed"] for document in query.relevant]
     _write_leakage(out.leakage, leakage.measure(judging, groups, sides, equal), inputs)
@@ -104,14 +105,27 @@ def mine(
 
 
 def _names(artifact: Artifact, uris: Mapping[str, str], sources: list[str]) -> dict[str, str]:
-    """Every name that qrels may use for a document -> its id; names of set-aside duplicates lead to the one kept."""
+    """Every name that qrels may use for a document -> its id; names of set-aside duplicates lead to the one kept.
+
+    A name that two documents share (a record id in two files) leads to neither.
+    """
     named = [*((uri, document) for document, uri in uris.items())]
     named += [(row["uri"], row["document"]) for row in artifact.rows("duplicates")]
-    names: dict[str, str] = {}
+    owners: dict[str, set[str]] = defaultdict(set)
     for uri, document in named:
         shorter = [uri.removeprefix(f"{source.rstrip('/')}/") for source in sources]
-        names |= dict.fromkeys([uri, *shorter, *([uri.partition("#")[2]] if "#" in uri else [])], document)
-    return names
+        for name in {uri, *shorter, *([uri.partition("#")[2]] if "#" in uri else [])}:
+            owners[name].add(document)
+    return {name: documents.pop() for name, documents in owners.items() if len(documents) == 1}
+
+
+def _judged_on_both(queries: Mapping[Side, list[judged.Query]], dropped: Counter[str]) -> None:
+    for side in ("dev", "sealed"):
+        if not queries.get(side):
+            fix = "Add judged queries whose documents are in the corpus, or change pairs.shares."
+            raise UserError(
+                "NO_JUDGED_QUERIES", f"no judged query on the {side} side", found=str(dict(dropped)), fix=fix
+            )
 
 
 def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: int, inputs: dict[str, str]) -> int:
@@ -125,7 +139,7 @@ def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: int, inp
 def _write_pairs(
     out: Path, corpus: Corpus, queries: Mapping[Side, list[judged.Query]], config: PairsConfig, inputs: dict[str, str]
 ) -> tuple[int, dict[str, int], list[str]]:
-    forbidden = {headings.plain(q.text) for side in ("dev", "sealed") for q in queries[side]}
+    forbidden = {headings.plain(q.text) for side, found in queries.items() if side != "train" for q in found}
     rejected: list[headings.Dropped] = []
     equal: list[str] = []
 
@@ -137,7 +151,7 @@ def _write_pairs(
                     rejected.append(found)
                 elif headings.plain(found.anchor) in forbidden:
                     equal.append(found.anchor)
-                    rejected.append(headings.Dropped(document.id, found.anchor, "EQUALS_JUDGED_QUERY"))
+                    rejected.append(headings.Dropped(document.id, "", "EQUALS_JUDGED_QUERY"))  # sealed text
                 else:
                     yield found.row()
 
@@ -162,12 +176,6 @@ def _enough(made: int, reasons: dict[str, int], minimum: int) -> None:
 def _write_judged(
     out: Path, state: str, queries: Mapping[Side, list[judged.Query]], dropped: Counter[str], inputs: dict[str, str]
 ) -> None:
-    for side in ("dev", "sealed"):
-        if not queries[side]:
-            fix = "Add judged queries whose documents are in the corpus, or change pairs.shares."
-            raise UserError(
-                "NO_JUDGED_QUERIES", f"no judged query on the {side} side", found=str(dict(dropped)), fix=fix
-            )
     with tempfile.TemporaryDirectory() as work:
         digest = sealed.keep(state, queries["sealed"], Path(work) / "sealed")
     facts = {"sealed": digest, "sealed_queries": len(queries["sealed"]), "dropped": dict(sorted(dropped.items()))}

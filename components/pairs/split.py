@@ -21,7 +21,7 @@ PRECEDENCE: tuple[Side, ...] = ("train", "dev", "sealed", "reserve")
 
 
 class Components:
-    """Union-find over names (Tarjan 1975, with path halving)."""
+    """Union-find over names (Tarjan 1975, with path splitting)."""
 
     def __init__(self) -> None:
         """Start with every name alone."""

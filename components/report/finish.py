@@ -14,6 +14,8 @@ from components.store.state import State
 
 GREEN = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "LOST_RACE", "SKIPPED_UNCHANGED"}
 """Outcomes of a run that did its work; everything else is a failure."""
+CONCLUDED = {"PROMOTED", "ALREADY_PROMOTED", "HELD"}
+"""After these the same inputs need no second run; an unreadable champion does, once it is repaired."""
 
 
 def finish(state: str, run: str, *, succeeded: bool) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def finish(state: str, run: str, *, succeeded: bool) -> dict[str, Any]:
     folder.write("record.json", canonical(record))
     if not folder.exists("report.html"):
         folder.write("report.html", short_page(record).encode())
-    if outcome in ("PROMOTED", "ALREADY_PROMOTED", "HELD"):
+    if outcome in CONCLUDED and record["decision"] != "HOLD_CHAMPION_UNREADABLE":
         remember(state, record["inputs"], _champion(record))
     return record
 

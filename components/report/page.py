@@ -63,20 +63,25 @@ def page(findings: Findings) -> str:
 
 
 def short_page(record: dict[str, Any]) -> str:
-    """The page of a run that ended without a verdict.
+    """The page of a run that ended without a verdict, or whose own page could not be made.
 
     Args:
-        record: `run`, `outcome` (FAILED or SKIPPED_UNCHANGED), `error` (code, what, found, expected, fix, step; or
-            None), `inputs` (name -> digest).
+        record: `run`, `outcome`, `decision` (None without a verdict), `error` (code, what, found, expected, fix, step;
+            or None), `inputs` (name -> digest).
     """
-    error = record.get("error") or {}
-    if record["outcome"] == "SKIPPED_UNCHANGED":
-        headline = "Skipped: nothing has changed since the last run."
-    else:
-        step = f" in step {error['step']}" if error.get("step") else ""
-        headline = f"Failed{step}: {error.get('what') or 'the cause is not on record'}."
-    known = {"headline": headline, "error": error, "inputs": record.get("inputs") or {}}
+    known = {key: record.get(key) or {} for key in ("error", "inputs")}
+    known |= {"headline": _ending(record["outcome"], known["error"]), "decision": record.get("decision")}
     return _environment().get_template("short.html.j2").render(run=record["run"], outcome=record["outcome"], **known)
+
+
+def _ending(outcome: str, error: dict[str, Any]) -> str:
+    """How the run ended, as a sentence."""
+    if outcome == "SKIPPED_UNCHANGED":
+        return "Skipped: nothing has changed since the last run."
+    if outcome != "FAILED":
+        return f"The run ended as {outcome}; its full report could not be made."
+    step = f" in step {error['step']}" if error.get("step") else ""
+    return f"Failed{step}: {(error.get('what') or 'the cause is not on record').removesuffix('.')}."
 
 
 def needed_queries(queries: int, error: float, alpha: float, gain: float) -> int | None:
@@ -114,7 +119,7 @@ def _headline(verdict: Verdict) -> str:
     if verdict.decision == "PROMOTE" and verdict.interval:
         low, high = (_signed(end) for end in verdict.interval)
         return f"Promote: better than the {verdict.against} by {_signed(verdict.gain)} nDCG@10 (95% {low} to {high})."
-    return f"{_HOLDS.get(verdict.decision, verdict.decision)}: {verdict.reasons[0].text}."
+    return f"{_HOLDS.get(verdict.decision, verdict.decision)}: {verdict.reasons[0].text.removesuffix('.')}."
 
 
 def _picture(verdict: Verdict) -> dict[str, Any]:

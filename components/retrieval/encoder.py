@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
+from components.retrieval.index import Vectors
 from components.retrieval.precision import autocast, device, precision
 from components.store.errors import UserError
 from components.store.events import Progress
 
-Vectors = npt.NDArray[np.float32]
 CHUNK = 512
 """Texts between two reports of progress."""
 
@@ -41,7 +40,7 @@ class Encoder:
         """
         try:
             model = SentenceTransformer(str(folder), device=device(), local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:  # each of the libraries below raises its own
             found = type(error).__name__
             raise UserError("NOT_A_MODEL", f"{folder.name} does not load as an embedding model", found=found) from None
         return cls(model)

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from components.corpus.passages import Passage
-from components.retrieval.encoder import Vectors
+
+Vectors = npt.NDArray[np.float32]
+"""Unit vectors, one a row."""
 
 DEPTH = 100
 """Documents kept for each query."""

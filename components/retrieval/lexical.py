@@ -12,14 +12,15 @@ from components.retrieval.index import DEPTH, Index, Ranking, merge
 
 
 def search(index: Index, queries: Sequence[str], depth: int = DEPTH) -> Ranking:
-    """Rank documents by their best passage."""
+    """Rank documents by their best passage; a document without a word of the query is not found (-1)."""
     stemmer = Stemmer.Stemmer("english")
     model = bm25s.BM25()
     model.index(bm25s.tokenize(index.texts, stemmer=stemmer, show_progress=False), show_progress=False)
     words = bm25s.tokenize(list(queries), stemmer=stemmer, show_progress=False, return_ids=False)
     empty = Ranking(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
     found = [merge(empty, 0, _scores(model, index, tokens), depth) for tokens in words]
-    return Ranking(np.concatenate([r.documents for r in found]), np.concatenate([r.scores for r in found]))
+    scores = np.concatenate([r.scores for r in found])
+    return Ranking(np.where(scores > 0, np.concatenate([r.documents for r in found]), -1), scores)
 
 
 def _scores(model: bm25s.BM25, index: Index, tokens: list[str]) -> np.ndarray:

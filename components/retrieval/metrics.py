@@ -23,14 +23,15 @@ def measure(ranking: Ranking, relevant: Sequence[Mapping[int, int]]) -> dict[str
     Returns:
         Metric -> one value in [0, 1] for each query.
     """
-    grades = np.zeros(ranking.documents.shape)
+    depth = ranking.documents.shape[1]
+    grades = np.zeros((len(relevant), max(depth, 10)))
     for i, wanted in enumerate(relevant):
-        grades[i] = [wanted.get(int(d), 0) for d in ranking.documents[i]]
+        grades[i, :depth] = [wanted.get(int(d), 0) for d in ranking.documents[i]]
     wanted_count = np.array([len(wanted) for wanted in relevant])
     hits = grades > 0
     first = np.where(hits[:, :10].any(axis=1), hits[:, :10].argmax(axis=1), -1)
     return {
-        "ndcg@10": _gain(grades[:, :10]) / np.array([_ideal(wanted) for wanted in relevant]),
+        "ndcg@10": _gain(grades[:, :10]) / _gain(np.array([_ideal(wanted) for wanted in relevant])),
         "mrr@10": np.where(first >= 0, 1 / (first + 1.0 + (first < 0)), 0.0),
         "recall@10": hits[:, :10].sum(axis=1) / wanted_count,
         "recall@100": hits[:, :100].sum(axis=1) / wanted_count,
@@ -38,10 +39,11 @@ def measure(ranking: Ranking, relevant: Sequence[Mapping[int, int]]) -> dict[str
 
 
 def _gain(grades: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    gain: npt.NDArray[np.float64] = grades @ _DISCOUNT[: grades.shape[1]]
+    """Discounted gain (queries x 10 -> queries), summed in one order, so that a perfect ranking gives exactly 1."""
+    gain: npt.NDArray[np.float64] = (grades * _DISCOUNT).sum(axis=1)
     return gain
 
 
-def _ideal(wanted: Mapping[int, int]) -> float:
-    best = np.sort(np.fromiter(wanted.values(), dtype=np.float64))[::-1][:10]
-    return float(best @ _DISCOUNT[: len(best)])
+def _ideal(wanted: Mapping[int, int]) -> list[int]:
+    """The ten grades of a perfect ranking."""
+    return [*sorted(wanted.values(), reverse=True), *[0] * 10][:10]

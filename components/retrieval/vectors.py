@@ -8,7 +8,8 @@ from collections import defaultdict
 
 import numpy as np
 
-from components.retrieval.encoder import Encoder, Vectors
+from components.retrieval.encoder import Encoder
+from components.retrieval.index import Vectors
 from components.store.cache import Cache
 
 Known = dict[str, np.ndarray]

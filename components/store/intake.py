@@ -32,7 +32,9 @@ def inspect(folder: Path) -> dict[str, dict[str, Any]]:
     if not (folder / "modules.json").is_file():
         fix = "Give a sentence-transformers folder (it holds modules.json)."
         raise UserError("NOT_A_MODEL", f"{folder.name} is no sentence-transformers model folder", fix=fix)
-    paths = sorted(path for path in folder.rglob("*") if path.name not in LEFT_OUT and not path.is_dir())
+    paths = sorted(
+        path for path in folder.rglob("*") if path.name not in LEFT_OUT and (path.is_symlink() or not path.is_dir())
+    )
     files = {path.relative_to(folder).as_posix(): path for path in paths}
     for name, path in files.items():
         _check_file(folder, name, path)
@@ -76,7 +78,7 @@ def _check_keys(name: str, value: Any) -> None:
 def _json(name: str, path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _unsafe(name, "no JSON") from None
 
 

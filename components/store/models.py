@@ -62,7 +62,7 @@ def revision_of(files: dict[str, dict[str, Any]]) -> str:
 def split_reference(reference: str) -> tuple[str, str]:
     """`address@revision` in its two parts; the revision is empty when the reference floats."""
     address, at, revision = reference.rpartition("@")
-    return (address, revision) if at else (reference, "")
+    return (address, revision) if at and "/" not in revision else (reference, "")
 
 
 @dataclass(frozen=True)

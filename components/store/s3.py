@@ -8,6 +8,7 @@ back as a typed error that names the object and what to do.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore import exceptions as aws
 from botocore.config import Config as ClientConfig
 
@@ -22,6 +24,9 @@ from components.store.errors import TouchstoneError, TransientError, UserError
 
 CONNECTIONS = 32
 """Requests in flight at most; other gains wait for the corpus benchmark."""
+
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
+"""What botocore lets pass as a name; access points (ARNs) are no buckets of ours."""
 
 _DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
 _BAD_CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "AuthFailure"}
@@ -42,10 +47,10 @@ class Entry:
 @cache
 def _client() -> Any:
     """One client for the process: thread-safe, 32 connections, 5 tries, seconds rather than minutes."""
-    return boto3.client(
+    return boto3.Session().client(
         "s3",
         config=ClientConfig(
-            retries={"mode": "standard", "max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=5,
             read_timeout=60,
             max_pool_connections=CONNECTIONS,
@@ -67,8 +72,9 @@ class Folder:
         """
         scheme, _, rest = uri.partition("://")
         bucket, _, prefix = rest.partition("/")
-        if scheme != "s3" or not bucket:
-            raise UserError("BAD_ADDRESS", f"{uri} is no S3 address", expected="s3://bucket/prefix")
+        if scheme != "s3" or not _BUCKET.fullmatch(bucket):
+            shown = re.sub("//.*@", "//...@", uri)  # some write their keys there
+            raise UserError("BAD_ADDRESS", f"{shown} is no S3 address", expected="s3://bucket/prefix")
         self.bucket = bucket
         self.prefix = prefix.strip("/")
         self.uri = f"s3://{bucket}/{self.prefix}".rstrip("/")
@@ -163,7 +169,10 @@ class Folder:
     def upload(self, key: str, file: Path) -> None:
         """Put a file of any size (multipart above 8 MiB)."""
         with _typed(self.address(key), action="PutObject"):
-            _client().upload_file(str(file), self.bucket, self._key(key))
+            try:
+                _client().upload_file(str(file), self.bucket, self._key(key))
+            except S3UploadFailedError as error:  # boto3 wraps the server's answer
+                raise (error.__context__ or error) from None
 
     def download(self, key: str, file: Path) -> None:
         """Fetch an object of any size into `file`."""

@@ -93,11 +93,11 @@ class S3Models:
         found = self.folder.find(f"revisions/{revision}/revision.json")
         try:
             files: dict[str, Any] = json.loads(found[0])["files"] if found else {}
-        except (ValueError, KeyError, TypeError):
-            files = {}
-        if not files or revision_of(files) != revision:
-            raise _unreadable(self._where(revision), "no listing that adds up to this revision")
-        return files
+            if files and revision_of(files) == revision:
+                return files
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass
+        raise _unreadable(self._where(revision), "no listing that adds up to this revision")
 
     def _promotion(self, name: str, body: bytes) -> Promotion:
         try:

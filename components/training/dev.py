@@ -48,20 +48,25 @@ class DevSet:
 
 
 class DevEvaluator(BaseEvaluator):
-    """Hands `DevSet.score` to the trainer, and keeps the curve."""
+    """Hands `DevSet.score` to the trainer, and keeps the curve.
 
-    def __init__(self, dev: DevSet) -> None:
+    Texts are cut where the finished model will cut them (`length`), wherever training cuts them.
+    """
+
+    def __init__(self, dev: DevSet, length: int | None) -> None:
         """Start an empty curve."""
         super().__init__()
-        self.dev = dev
+        self.dev, self.length = dev, length
         self.curve: list[tuple[int, float]] = []
 
     def __call__(
         self, model: SentenceTransformer, output_path: str | None = None, epoch: float = -1, steps: int = -1
     ) -> dict[str, float]:
         """Score the model as it stands after `steps` steps."""
-        was_training = model.training
+        was_training, trained_length = model.training, model.max_seq_length
+        model.max_seq_length = self.length
         value = self.dev.score(model)
+        model.max_seq_length = trained_length
         model.train(was_training)
         self.curve.append((max(steps, 0), value))
         return {METRIC: value}

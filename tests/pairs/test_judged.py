@@ -1,0 +1,106 @@
+"""Judged queries in BEIR layout, read through a real snapshot."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from components.corpus import snapshot
+from components.pairs import judged
+from components.pairs.judged import Query
+from components.store.artifact import Artifact
+from components.store.errors import UserError
+from components.store.s3 import Folder
+
+DOCUMENTS = {"s3://b/boiler.md": "d1", "boiler.md": "d1", "tap.md": "d2", "pipe.md": "d3"}
+HEADER = "query-id\tcorpus-id\tscore\n"
+HUM = '{"_id": "1", "text": "why does the boiler hum"}\n'
+
+
+def parse(place: str, files: dict[str, str | bytes]) -> tuple[list[Query], Counter[str]]:
+    """The queries in these files, and the counted drops that are not zero."""
+    for name, body in files.items():
+        Folder(f"{place}/judged").write(name, body.encode() if isinstance(body, str) else body)
+    digest, _ = snapshot.take(f"{place}/state", {"judged": [f"{place}/judged"]})
+    dropped: Counter[str] = Counter()
+    queries = judged.parse(snapshot.read(f"{place}/state", digest, "judged"), DOCUMENTS, dropped)
+    return queries, +dropped
+
+
+def test_queries_come_sorted_with_their_grades_and_slices(place):
+    lines = [
+        {"_id": "2", "text": "which tap drips", "metadata": {"slices": ["taps", 2024]}, "more": 1},
+        {"_id": 1, "text": "wie entlüftet man\u2028den Kessel?"},
+    ]
+    queries, dropped = parse(
+        place,
+        {
+            "queries.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+            "qrels/test.tsv": f"{HEADER}1\tboiler.md\t1\n2\ttap.md\t2\n1\ts3://b/boiler.md\t3\n",
+            "qrels/train.tsv": f"{HEADER}2\tpipe.md\t1\n",
+            "qrels/README.md": "not a table",
+            "corpus.jsonl": "not read",
+        },
+    )
+    assert queries == [
+        Query("1", "wie entlüftet man\u2028den Kessel?", (), {"d1": 3}),
+        Query("2", "which tap drips", ("taps", "2024"), {"d2": 2, "d3": 1}),
+    ]
+    assert dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("qrels", "kept", "dropped"),
+    [
+        ("1\tboiler.md\t1\n1\tnowhere.md\t1", ["1"], {"QRELS_TO_UNKNOWN_DOCUMENT": 1}),
+        ("1\tnowhere.md\t1", [], {"QRELS_TO_UNKNOWN_DOCUMENT": 1, "QUERY_WITHOUT_RELEVANT_DOCUMENT": 1}),
+        ("9\tboiler.md\t1\n1\ttap.md\t1", ["1"], {"QRELS_OF_UNKNOWN_QUERY": 1}),
+        ("1\tboiler.md\t0\n1\ttap.md\t-1", [], {"QUERY_WITHOUT_RELEVANT_DOCUMENT": 1}),
+        ("", [], {"QUERY_WITHOUT_RELEVANT_DOCUMENT": 1}),
+    ],
+    ids=["unknown document", "no known document", "unknown query", "no positive grade", "no qrels"],
+)
+def test_what_cannot_judge_is_counted(place, qrels, kept, dropped):
+    queries, counted = parse(place, {"queries.jsonl": HUM, "qrels/test.tsv": HEADER + qrels})
+    assert [query.id for query in queries] == kept
+    assert counted == dropped
+
+
+def test_marks_at_the_start_and_strange_bytes_in_qrels_are_read(place):
+    mark = b"\xef\xbb\xbf"
+    qrels = mark + f"{HEADER}1\ttap.md\t1\n".encode() + b"1\tcaf\xe9.md\t1\n"
+    queries, dropped = parse(place, {"queries.jsonl": mark + HUM.encode(), "qrels/test.tsv": qrels})
+    assert queries == [Query("1", "why does the boiler hum", (), {"d2": 1})]
+    assert dropped == {"QRELS_TO_UNKNOWN_DOCUMENT": 1}
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"queries.jsonl": HUM + HUM}, "queries.jsonl line 2: found the id 1 a second time"),
+        ({"queries.jsonl": HUM + "{"}, "queries.jsonl line 2: found no JSON object"),
+        ({"queries.jsonl": HUM.encode() + b'{"_id": "2", "text": "caf\xe9"}'}, "queries.jsonl line 2: found no JSON"),
+        ({"queries.jsonl": '{"_id": "1"}'}, "queries.jsonl line 1: found no JSON object"),
+        ({"queries.jsonl": '["1", "why"]'}, "queries.jsonl line 1: found no JSON object"),
+        ({"queries.jsonl": HUM, "qrels/a.tsv": f"{HEADER}1\ttap.md\t0.5\n"}, "qrels/a.tsv line 2: found no query-id"),
+        ({"queries.jsonl": HUM, "qrels/a.tsv": "1\ttap.md\t1\n1 tap.md 1\n"}, "qrels/a.tsv line 2: found no query-id"),
+        ({"qrels/a.tsv": HEADER}, "no judged queries: expected a queries.jsonl"),
+    ],
+    ids=["same id", "no JSON", "no UTF-8", "no text", "no object", "no whole number", "no tabs", "no queries"],
+)
+def test_a_file_that_cannot_be_read_is_named_with_its_line(place, files, message):
+    with pytest.raises(UserError) as caught:
+        parse(place, files)
+    assert caught.value.code == "BAD_JUDGED_QUERIES"
+    assert message in str(caught.value)
+
+
+def test_queries_come_back_from_their_artifact(tmp_path):
+    queries = [
+        Query("1", "why does it hum", ("noise", "boiler"), {"d1": 2, "d2": 1}, "d1", "s3://b"),
+        Query("2", "", (), {"d3": 1}),
+    ]
+    judged.write(tmp_path / "a", "judged", queries, {"sealed": "x"}, {"documents": "y"})
+    artifact = Artifact.open(tmp_path / "a", "judged")
+    assert judged.read(artifact) == queries
+    assert (artifact.facts, artifact.manifest["inputs"]) == ({"sealed": "x"}, {"documents": "y"})

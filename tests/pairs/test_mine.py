@@ -1,0 +1,277 @@
+"""The whole step on sixty small documents in a real object store.
+
+The documents lie under a fixed address: ids, and so the sides, are the same in every run of the tests.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from components.corpus import snapshot
+from components.corpus.gather import gather
+from components.corpus.load import load
+from components.pairs import headings, judged, mine, sealed
+from components.pairs.config import PairsConfig
+from components.pairs.leakage import Leakage
+from components.pairs.mine import Mined, Outputs
+from components.store.artifact import Artifact
+from components.store.errors import UserError
+from components.store.models import write_model
+from components.store.s3 import Folder
+from components.store.state import State
+
+PLACE = "s3://tests/mine"
+SOURCES = [f"{PLACE}/docs/", f"{PLACE}/notes"]
+SHARES = {"train": 0.4, "dev": 0.2, "sealed": 0.2, "reserve": 0.2}
+COLOURS = ("red", "blue", "green", "grey", "black")
+NAMES = ("saw", "drill", "lamp", "pump", "hoist", "vice", "jack", "winch", "lathe", "anvil", "press")
+TOOLS = [f"{colour} {name}" for colour, name in product(COLOURS, NAMES)]
+KINDS = ("passages", "pairs", "judged", "leakage")
+
+
+def page(tool: str) -> str:
+    return f"""# About the {tool}
+Every workshop that owns a {tool} should also own this page about the {tool}.
+## Cleaning the {tool}
+Wipe the {tool} with a dry cloth. Then oil the {tool} where the {tool} turns.
+## Price
+Ask for it.
+## See also
+Other pages of this shelf stand beside this page about the {tool}.
+"""
+
+
+def asked(tool: str) -> str:
+    """A question about the tool that stands in no document."""
+    return f"who may borrow our {tool} on weekends"
+
+
+def write_documents() -> None:
+    """A page for each tool, a near-duplicate and an exact one, and five records in one object."""
+    docs, notes = Folder(f"{PLACE}/docs"), Folder(f"{PLACE}/notes")
+    for tool in TOOLS:
+        docs.write(f"{tool.replace(' ', '-')}.md", page(tool).encode())
+    long = [f"Step {n} of the yearly check of the gate looks at bolt {n * n}." for n in range(40)]
+    docs.write("gate-1.md", "\n\n".join(["# Yearly check", *long]).encode())
+    docs.write("gate-2.md", "\n\n".join(["# Yearly check", *long[:-1]]).encode())
+    docs.write("zz-copy-of-red-saw.md", page("red saw").encode())
+    records = [
+        {"id": f"note-{n}", "title": f"Note {n}", "text": f"Room {n} is locked after {n} in the night."}
+        for n in range(5)
+    ]
+    notes.write("shelf.jsonl", "\n".join(map(json.dumps, records)).encode())
+
+
+def write_judged() -> None:
+    """For each tool a question, and one with another tool's heading as its text; and one for each way to name one."""
+    texts = {f"q{n:02}": asked(tool) for n, tool in enumerate(TOOLS)}
+    texts |= {f"same{n:02}": f"cleaning THE {TOOLS[n - 1]}?" for n in range(len(TOOLS))}
+    texts |= {"uri": "how is the gate checked", "record": "when is room 3 locked", "copy": "where is the saw"}
+    qrels = [(f"{kind}{n:02}", f"{t.replace(' ', '-')}.md", 1) for n, t in enumerate(TOOLS) for kind in ("q", "same")]
+    qrels += [("uri", f"{PLACE}/docs/gate-1.md", 2), ("record", "note-3", 1), ("copy", "zz-copy-of-red-saw.md", 1)]
+    lines = [json.dumps({"_id": name, "text": text}) for name, text in texts.items()]
+    table = ["query-id\tcorpus-id\tscore", *("\t".join(map(str, row)) for row in qrels)]
+    Folder(f"{PLACE}/judged").write("queries.jsonl", "\n".join(lines).encode())
+    Folder(f"{PLACE}/judged").write("qrels/test.tsv", "\n".join(table).encode())
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What `mine` starts from."""
+
+    digest: str
+    documents: Path
+    base: Path
+
+    def run(self, state: str, out: Path, **config: object) -> tuple[Mined, Outputs]:
+        """Mine into folders below `out`."""
+        known = {"judged": f"{PLACE}/judged", "shares": SHARES, "min_pairs": 20} | config
+        outputs = Outputs(*(out / kind for kind in KINDS))
+        checked = PairsConfig.parse(known, where="pairs")
+        snapshot.take(state, {"documents": SOURCES, "judged": [f"{PLACE}/judged"]})
+        return mine.mine(state, self.digest, self.documents, self.base, SOURCES, 128, checked, outputs), outputs
+
+
+@pytest.fixture(scope="module")
+def setting(s3, tiny_model, tmp_path_factory) -> Setting:
+    work = tmp_path_factory.mktemp("mine")
+    write_documents()
+    write_judged()
+    digest, _ = snapshot.take(f"{PLACE}/state", {"documents": SOURCES, "judged": [f"{PLACE}/judged"]})
+    load(f"{PLACE}/state", digest, 0, 10**9, work / "part")
+    gather([work / "part"], work / "documents")
+    write_model(work / "base", tiny_model, reference="base@1")
+    return Setting(digest, work / "documents", work / "base")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run of `mine` left behind."""
+
+    found: Mined
+    outputs: Outputs
+    sides: dict[str, str]
+    kept: list[judged.Query]
+
+    def rows(self, kind: str, table: str) -> list[dict]:
+        return list(Artifact.open(getattr(self.outputs, kind), kind).rows(table))
+
+    def facts(self, kind: str) -> dict:
+        return Artifact.open(getattr(self.outputs, kind), kind).facts
+
+
+@pytest.fixture(scope="module")
+def run(setting, tmp_path_factory) -> Run:
+    work = tmp_path_factory.mktemp("mined")
+    found, outputs = setting.run(f"{PLACE}/state", work)
+    digest = Artifact.open(outputs.judged, "judged").facts["sealed"]
+    kept = sealed.fetch(f"{PLACE}/state", digest, work / "sealed")
+    return Run(found, outputs, State(f"{PLACE}/state").get("split.json"), kept)
+
+
+@pytest.fixture(scope="module")
+def questions(run) -> dict[str, list[str]]:
+    """Side -> texts of the questions about documents of that side."""
+    uris = {
+        row["path"].partition(" > ")[0].removeprefix("About the "): row["document"]
+        for row in run.rows("passages", "passages")
+    }
+    found: dict[str, list[str]] = {side: [] for side in SHARES}
+    for n, tool in enumerate(TOOLS):
+        found[run.sides[uris[tool]]] += [asked(tool), f"cleaning THE {TOOLS[n - 1]}?"]
+    return found
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every string in a JSON-like value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from strings(one)
+
+
+def everything(kind: str, path: Path) -> str:
+    """All text in an artifact: its manifest, its decoded tables, its bytes as they lie on disk."""
+    artifact = Artifact.open(path, kind)
+    tables = [artifact.table(name.removesuffix(".parquet")).to_pylist() for name in artifact.manifest["files"]]
+    raw = [file.read_bytes().decode("latin-1") for file in path.rglob("*") if file.is_file()]
+    return "\n".join([*strings(artifact.manifest), *strings(tables), *raw])
+
+
+def test_the_sample_exercises_every_side(run, questions):
+    assert all(len(texts) >= 8 for texts in questions.values()), {side: len(t) for side, t in questions.items()}
+    assert run.facts("pairs")["dropped"]["EQUALS_JUDGED_QUERY"] >= 3
+
+
+def test_pairs_come_from_documents_of_the_train_side_alone(run, setting):
+    groups = {row["document"]: row["group"] for row in Artifact.open(setting.documents, "documents").rows("groups")}
+    elsewhere = {groups[document] for document, side in run.sides.items() if side != "train"}
+    pairs = run.rows("pairs", "pairs")
+    assert len(pairs) == run.found.pairs >= 20
+    assert {run.sides[pair["document"]] for pair in pairs} == {"train"}
+    assert all(pair["group"] == groups[pair["document"]] for pair in pairs)
+    assert not {pair["group"] for pair in pairs} & elsewhere
+
+
+def test_no_anchor_equals_a_dev_or_sealed_query(run, questions):
+    anchors = {headings.plain(pair["anchor"]) for pair in run.rows("pairs", "pairs")}
+    judging = {headings.plain(text) for side in ("dev", "sealed") for text in questions[side]}
+    assert not anchors & judging
+    assert anchors & {headings.plain(text) for text in questions["train"]}, "a question that judges nothing may train"
+
+
+def test_the_artifact_of_judged_queries_holds_those_of_the_dev_side(run, questions):
+    dev = judged.read(Artifact.open(run.outputs.judged, "judged"))
+    assert {run.sides[document] for query in dev for document in query.relevant} == {"dev"}
+    assert {run.sides[document] for query in run.kept for document in query.relevant} == {"sealed"}
+    for found, side in ((dev, "dev"), (run.kept, "sealed")):
+        assert {q.text for q in found if q.id.startswith(("q", "same"))} == set(questions[side])
+        assert all(q.cluster and q.source.startswith(PLACE) for q in found)
+    assert run.facts("judged")["sealed_queries"] == run.found.queries["sealed"] == len(run.kept)
+
+
+def test_no_sealed_query_stands_in_any_artifact(run, questions):
+    own = [query.text for query in run.kept if not query.id.startswith("same")]
+    assert len(own) >= 4
+    found = {kind: everything(kind, getattr(run.outputs, kind)) for kind in KINDS}
+    assert not {query: kind for kind, text in found.items() for query in own if query in text}
+    assert all(query in found["judged"] for query in questions["dev"]), "the search would find them"
+    shown = {headings.plain(text) for text in strings([run.rows("pairs", "pairs"), run.rows("pairs", "dropped")])}
+    assert not shown & {headings.plain(text) for text in questions["sealed"]}, "not even as a heading that was dropped"
+
+
+def test_headings_that_made_no_pair_are_counted_by_reason(run):
+    dropped = Counter(row["reason"] for row in run.rows("pairs", "dropped"))
+    assert dropped == run.found.dropped == run.facts("pairs")["dropped"]
+    assert dropped.keys() == {"COMMON_HEADING", "EQUALS_JUDGED_QUERY"}
+    assert {row["heading"] for row in run.rows("pairs", "dropped")} == {"Price", "See also", ""}
+
+
+def test_passages_hold_every_document_of_every_side(run):
+    passages = run.rows("passages", "passages")
+    assert {passage["document"] for passage in passages} == set(run.sides)
+    assert run.facts("passages") == {"passages": run.found.passages, "documents": len(run.sides)}
+
+
+def test_leakage_counts_the_sealed_documents_and_the_anchors_taken_out(run):
+    found = Leakage(**run.facts("leakage"))
+    assert found.sealed_documents == len({document for query in run.kept for document in query.relevant})
+    assert (found.near, found.equal_anchors) == (0, run.found.dropped["EQUALS_JUDGED_QUERY"])
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        (f"{PLACE}/docs/blue-saw.md", "docs/blue-saw.md"),
+        ("blue-saw.md", "docs/blue-saw.md"),
+        (f"{PLACE}/notes/shelf.jsonl#note-3", "notes/shelf.jsonl#note-3"),
+        ("shelf.jsonl#note-3", "notes/shelf.jsonl#note-3"),
+        ("note-3", "notes/shelf.jsonl#note-3"),
+        ("zz-copy-of-red-saw.md", "docs/red-saw.md"),
+    ],
+    ids=["URI", "relative", "URI of a record", "relative record", "record's id", "exact duplicate"],
+)
+def test_qrels_name_a_document_in_every_way(setting, name, file):
+    artifact = Artifact.open(setting.documents, "documents")
+    uris = {row["id"]: row["uri"] for row in artifact.rows("documents")}
+    assert uris[mine._names(artifact, uris, SOURCES)[name]] == f"{PLACE}/{file}"
+
+
+def test_every_judgement_reaches_a_document(run):
+    assert +Counter(run.found.queries_dropped) == {}
+    assert sum(run.found.queries.values()) == 2 * len(TOOLS) + 3
+
+
+@pytest.mark.parametrize("state", ["the same state", "another state"])
+def test_the_same_inputs_give_the_same_bytes(run, setting, place, tmp_path, state):
+    again, outputs = setting.run(f"{PLACE}/state" if state == "the same state" else place, tmp_path)
+    assert again == run.found
+    for kind in KINDS:
+        first, second = (Artifact.open(getattr(out, kind), kind).digest for out in (run.outputs, outputs))
+        assert first == second, kind
+
+
+@pytest.mark.parametrize(
+    ("code", "config"),
+    [
+        ("TOO_FEW_PAIRS", {"min_pairs": 1000}),
+        ("NO_JUDGED_QUERIES", {"shares": {"train": 0.999998, "dev": 1e-6, "sealed": 1e-6}}),
+    ],
+)
+def test_a_step_that_is_refused_leaves_no_artifact_behind(setting, place, tmp_path, code, config):
+    with pytest.raises(UserError) as caught:
+        setting.run(place, tmp_path / "out", **config)
+    assert caught.value.code == code
+    assert not list((tmp_path / "out").rglob("*"))
+
+
+def test_few_pairs_are_warned_about(setting, place, tmp_path, monkeypatch, run):
+    monkeypatch.setenv("TOUCHSTONE_EVENTS", str(tmp_path / "events"))
+    setting.run(place, tmp_path / "out", min_pairs=run.found.pairs // 2 + 1)
+    assert f"{run.found.pairs} training pairs are few" in (tmp_path / "events").read_text()

@@ -1,0 +1,31 @@
+"""The sealed test in a real object store."""
+
+import pytest
+
+from components.pairs import sealed
+from components.pairs.judged import Query
+from components.store.errors import TouchstoneError
+from components.store.s3 import Folder
+
+QUERIES = [
+    Query("1", "why does the boiler hum", ("noise",), {"d1": 2, "d2": 1}, "d1", "s3://b/docs"),
+    Query("2", "wie entlüftet man die Heizung", (), {"d3": 1}, "d3", "s3://b/docs"),
+]
+
+
+def test_what_was_kept_comes_back_under_the_digest_of_its_content(place, tmp_path):
+    digest = sealed.keep(place, QUERIES, tmp_path / "a")
+    assert sealed.keep(f"{place}/elsewhere", QUERIES, tmp_path / "b") == digest
+    assert sealed.keep(place, QUERIES[:1], tmp_path / "c") != digest
+    assert sealed.fetch(place, digest, tmp_path / "d") == QUERIES
+
+
+@pytest.mark.parametrize("changed", [["queries.parquet"], ["manifest.json"], ["queries.parquet", "manifest.json"]])
+def test_a_sealed_test_that_was_changed_is_refused(place, tmp_path, changed):
+    digest = sealed.keep(place, QUERIES, tmp_path / "good")
+    sealed.keep(place, QUERIES[:1], tmp_path / "other")
+    for name in changed:
+        Folder(f"{place}/sealed/{digest}").upload(name, tmp_path / "other" / name)
+    with pytest.raises(TouchstoneError) as caught:
+        sealed.fetch(place, digest, tmp_path / "work")
+    assert caught.value.code == "BAD_ARTIFACT"

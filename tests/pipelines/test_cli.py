@@ -1,0 +1,138 @@
+"""A user's mistakes: found before anything runs, one clear message with the fix, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.store import s3 as door
+from components.store.s3 import Folder
+from pipelines import cli
+
+Told = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def recipe(place: str, tiny_model: Path, tmp_path: Path) -> dict:
+    """A recipe whose sources hold something."""
+    for name in ("docs/a.txt", "judged/queries.jsonl"):
+        Folder(place).write(name, b"x")
+    return {
+        "name": "test",
+        "state": f"{place}/state",
+        "target": f"{place}/hub",
+        "base_model": str(tiny_model),
+        "corpus": {"sources": [f"{place}/docs"]},
+        "pairs": {"judged": f"{place}/judged"},
+    }
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+    """Run the command line in an empty folder; exit code and what stderr says."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["touchstone", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+def write(recipe: dict, **changes: object) -> str:
+    """The recipe with dotted keys changed, as a file."""
+    for name, value in changes.items():
+        section, _, key = name.rpartition("__")
+        (recipe.setdefault(section, {}) if section else recipe)[key or name] = value
+    Path("recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return "recipe.yaml"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"colour": "red"}, "recipe.yaml: colour is not a known key"),
+        (
+            {"training__learning_rate": 2},
+            "recipe.yaml: training.learning_rate is 2, must be less than or equal to 0.01",
+        ),
+        ({"training__batch_size": 3.5}, "recipe.yaml: training.batch_size is 3.5, must be a valid integer"),
+        ({"gpus": "many"}, "recipe.yaml: gpus is 'many', must"),
+        ({"state": "/tmp/state"}, "recipe.yaml: state is '/tmp/state', must"),
+        ({"pairs__shares": {"train": 1, "dev": 1, "sealed": 1}}, "recipe.yaml: pairs"),
+    ],
+)
+def test_a_wrong_recipe_names_field_value_and_what_is_allowed(
+    recipe: dict, told: Told, changes: dict, message: str
+) -> None:
+    code, error = told("compile", write(recipe, **changes))
+    assert code == 2
+    assert message in error
+    assert "Traceback" not in error
+    assert not Path("build").exists()
+
+
+def test_a_missing_recipe_and_one_that_is_no_yaml(told: Told) -> None:
+    code, error = told("run", "nowhere.yaml")
+    assert (code, "nowhere.yaml cannot be read" in error) == (2, True)
+    Path("bad.yaml").write_text("a: [1")
+    code, error = told("run", "bad.yaml")
+    assert (code, "bad.yaml is no YAML" in error) == (2, True)
+
+
+def test_a_bucket_that_does_not_exist(recipe: dict, told: Told) -> None:
+    code, error = told("run", write(recipe, corpus__sources=["s3://no-such-bucket/docs"]))
+    assert code == 2
+    assert "s3://no-such-bucket/docs: there is no such bucket" in error
+    assert not Path("runs").exists()
+
+
+def test_an_empty_source(recipe: dict, told: Told, place: str) -> None:
+    code, error = told("run", write(recipe, corpus__sources=[f"{place}/nothing"]))
+    assert (code, f"{place}/nothing holds no object" in error) == (2, True)
+
+
+def test_wrong_credentials(recipe: dict, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(recipe)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-secret")
+    door._client.cache_clear()
+    code, error = told("run", path)
+    door._client.cache_clear()
+    assert (code, "credentials were refused" in error) == (2, True)
+    assert "wrong-secret" not in error
+
+
+def test_nobody_answers(recipe: dict, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(recipe)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+    door._client.cache_clear()
+    code, error = told("run", path)
+    door._client.cache_clear()
+    assert (code, "nobody answers at http://127.0.0.1:9" in error) == (2, True)
+
+
+@pytest.mark.parametrize("model", ["s3://tests/no-model-here", "no-such-folder", "."])
+def test_a_model_that_is_none(recipe: dict, told: Told, model: str) -> None:
+    code, error = told("run", write(recipe, base_model=model))
+    assert code == 2
+    assert "model" in error
+    assert not Path("runs").exists()
+
+
+def test_the_history_of_a_line_without_promotions(recipe: dict, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(recipe)
+    code, error = told("history", path)
+    assert (code, error) == (0, "")
+
+
+def test_replaying_what_is_no_run(told: Told) -> None:
+    Path("runs").mkdir()
+    code, error = told("gate", "replay", "runs")
+    assert code == 1
+    assert "holds no verdict" in error

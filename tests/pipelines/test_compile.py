@@ -1,0 +1,93 @@
+"""The compiled pipeline: what a cluster is told, read from the YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.compile import compile_recipe
+from pipelines.recipe import read
+
+RECIPE = Path("recipes/demo.yaml")
+FRESH = {"snapshot", "resolve", "resolve-2", "check", "pull-2", "unseal", "decide", "report", "publish", "finish"}
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    path = compile_recipe(read(RECIPE), tmp_path_factory.mktemp("compiled") / "demo.yaml")
+    return next(yaml.safe_load_all(path.read_text()))
+
+
+def tasks(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Every task of every group by its name."""
+    groups = [pipeline["root"], *pipeline["components"].values()]
+    return {name: task for group in groups for name, task in group.get("dag", {}).get("tasks", {}).items()}
+
+
+def artifacts(task: dict[str, Any]) -> set[tuple[str, str]]:
+    """(task, output) of every artifact that a task takes from another one in its group."""
+    taken = [given.get("taskOutputArtifact") for given in task.get("inputs", {}).get("artifacts", {}).values()]
+    return {(known["producerTask"], known["outputArtifactKey"]) for known in taken if known}
+
+
+def test_equal_recipes_give_equal_bytes(tmp_path: Path) -> None:
+    first, second = (compile_recipe(read(RECIPE), tmp_path / name) for name in ("a.yaml", "b.yaml"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_one_exit_task_stands_on_the_whole_body(pipeline: dict[str, Any]) -> None:
+    root = pipeline["root"]["dag"]["tasks"]
+    exits = [name for name, task in root.items() if task.get("triggerPolicy", {}).get("strategy")]
+    assert exits == ["finish"]
+    assert root["finish"]["dependentTasks"] == ["exit-handler-1"]
+    assert root.keys() == {"finish", "exit-handler-1"}
+    assert root["finish"]["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+
+
+def test_the_sealed_queries_go_from_unseal_to_evaluate_and_nowhere_else(pipeline: dict[str, Any]) -> None:
+    known = tasks(pipeline)
+    takers = {name for name, task in known.items() if ("unseal", "permit") in artifacts(task)}
+    assert takers == {"evaluate"}
+    surfaced = [
+        selector
+        for group in pipeline["components"].values()
+        for output in group.get("dag", {}).get("outputs", {}).get("artifacts", {}).values()
+        for selector in output.get("artifactSelectors", [])
+        if selector["producerSubtask"] == "unseal"
+    ]
+    assert not surfaced, "no group hands the permit on"
+
+
+def test_publishing_stands_below_the_verdict(pipeline: dict[str, Any]) -> None:
+    known = tasks(pipeline)
+    (group,) = [
+        name for name, one in pipeline["components"].items() if "publish" in one.get("dag", {}).get("tasks", {})
+    ]
+    (task,) = [task for task in known.values() if task["componentRef"]["name"] == group]
+    condition = task["triggerPolicy"]["condition"]
+    assert condition.endswith("== 'PROMOTE'") and "decide-Output" in condition
+    assert set(pipeline["components"][group]["dag"]["tasks"]) == {"publish"}
+
+
+def test_what_looks_at_the_world_is_never_cached(pipeline: dict[str, Any]) -> None:
+    steps = {name: task for name, task in tasks(pipeline).items() if "executorLabel" in _component(pipeline, task)}
+    assert {name for name, task in steps.items() if not task.get("cachingOptions", {}).get("enableCache")} == FRESH
+
+
+def test_a_cached_step_gets_neither_run_nor_expected_champion(pipeline: dict[str, Any]) -> None:
+    for name, task in tasks(pipeline).items():
+        if name not in FRESH and "executorLabel" in _component(pipeline, task):
+            assert not {"run", "champion"} & task.get("inputs", {}).get("parameters", {}).keys(), name
+
+
+def test_no_step_installs_anything_when_it_runs(pipeline: dict[str, Any]) -> None:
+    executors = pipeline["deploymentSpec"]["executors"].values()
+    assert not [e for e in executors if "pip install" in str(e["container"].get("command"))]
+
+
+def _component(pipeline: dict[str, Any], task: dict[str, Any]) -> dict[str, Any]:
+    component: dict[str, Any] = pipeline["components"][task["componentRef"]["name"]]
+    return component

@@ -1,0 +1,107 @@
+"""What a run's record says for everything that the steps may have left in the state."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components.report.finish import finish
+from components.store.digests import canonical
+from components.store.errors import TouchstoneError
+from components.store.state import State
+
+INPUTS = {"snapshot": "5" * 64, "base": "models/base@1", "champion": "s3://tests/hub@old", "recipe": "7" * 64}
+RETRAIN, SKIPPED = {"task": "RETRAIN", "inputs": INPUTS}, {"task": "SKIPPED_UNCHANGED", "inputs": INPUTS}
+PROMOTE, HOLD, ERROR = ({"decision": name} for name in ("PROMOTE", "HOLD_NOT_BETTER", "ERROR"))
+DIED = {"step": "train", "code": "LOSS_NOT_FINITE", "what": "the loss is nan", "found": "", "expected": "", "fix": ""}
+REFUSED = DIED | {"step": "decide", "code": "GATE_ERROR", "what": "the scores cannot be judged"}
+
+
+def moved(outcome: str) -> dict[str, Any]:
+    return {"outcome": outcome, "target": "s3://tests/hub", "revision": "new", "version": "v2026.05.01-1"}
+
+
+# What is in the state, whether Kubeflow says that the run succeeded, the outcome, the champion the line remembers.
+CASES: dict[str, tuple[dict[str, Any], bool, str, str]] = {
+    "published": (
+        {"check": RETRAIN, "verdict": PROMOTE, "publication": moved("PROMOTED")},
+        True,
+        "PROMOTED",
+        "s3://tests/hub@new",
+    ),
+    "published, and a later step failed": (
+        {"check": RETRAIN, "verdict": PROMOTE, "publication": moved("PROMOTED"), "error": DIED},
+        False,
+        "PROMOTED",
+        "s3://tests/hub@new",
+    ),
+    "published before": (
+        {"check": RETRAIN, "verdict": PROMOTE, "publication": moved("ALREADY_PROMOTED")},
+        True,
+        "ALREADY_PROMOTED",
+        "s3://tests/hub@new",
+    ),
+    "lost the race": (
+        {"check": RETRAIN, "verdict": PROMOTE, "publication": moved("LOST_RACE")},
+        True,
+        "LOST_RACE",
+        "",
+    ),
+    "held": ({"check": RETRAIN, "verdict": HOLD}, True, "HELD", "s3://tests/hub@old"),
+    "held after a step was retried": (
+        {"check": RETRAIN, "verdict": HOLD, "error": DIED},
+        True,
+        "HELD",
+        "s3://tests/hub@old",
+    ),
+    "held, and the report failed": ({"check": RETRAIN, "verdict": HOLD, "error": DIED}, False, "FAILED", ""),
+    "skipped": ({"check": SKIPPED}, True, "SKIPPED_UNCHANGED", ""),
+    "skipping failed": ({"check": SKIPPED, "error": DIED}, False, "FAILED", ""),
+    "a step failed": ({"check": RETRAIN, "error": DIED}, False, "FAILED", ""),
+    "a step died without a word": ({"check": RETRAIN}, False, "FAILED", ""),
+    "the scores were none": ({"check": RETRAIN, "verdict": ERROR, "error": REFUSED}, False, "FAILED", ""),
+    "an error that nobody saw": ({"check": RETRAIN, "verdict": ERROR}, True, "FAILED", ""),
+    "to be promoted, and nothing was published": ({"check": RETRAIN, "verdict": PROMOTE}, True, "FAILED", ""),
+    "no verdict": ({"check": RETRAIN}, True, "FAILED", ""),
+    "nothing known": ({}, True, "FAILED", ""),
+    "died at once": ({}, False, "FAILED", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_became_of_a_run(place: str, case: str) -> None:
+    left, succeeded, outcome, champion = CASES[case]
+    folder = State(place).run("run")
+    for name, value in left.items():
+        folder.write(f"{name}.json", canonical(value))
+    record = finish(place, "run", succeeded=succeeded)
+    assert json.loads(folder.read("record.json")) == record
+    assert record == {
+        "run": "run",
+        "outcome": outcome,
+        "decision": left.get("verdict", {}).get("decision"),
+        "error": left.get("error") if outcome == "FAILED" else None,
+        "inputs": left.get("check", {}).get("inputs", {}),
+        "publication": left.get("publication"),
+    }
+    assert b"<html" in folder.read("report.html")
+    assert State(place).get("line.json") == (INPUTS | {"champion": champion} if champion else None)
+
+
+def test_a_page_that_the_report_step_drew_is_kept(place: str) -> None:
+    folder = State(place).run("run")
+    folder.write("report.html", b"drawn")
+    finish(place, "run", succeeded=False)
+    assert folder.read("report.html") == b"drawn"
+
+
+def test_a_run_without_verdict_leaves_what_the_line_remembers(place: str) -> None:
+    State(place).put("line.json", INPUTS)
+    finish(place, "run", succeeded=False)
+    assert State(place).get("line.json") == INPUTS
+
+
+def test_a_record_that_is_no_json_is_named(place: str) -> None:
+    State(place).run("run").write("verdict.json", b'{"decision": "PROM')
+    with pytest.raises(TouchstoneError, match="verdict.json is no JSON"):
+        finish(place, "run", succeeded=True)

@@ -22,10 +22,10 @@ from components.store.errors import UserError
 DOCUMENTED = 80
 """Characters of description, without markup, that an operation must exceed to be a page."""
 
-OPENING = 600
+OPENING = 450
 """Characters of description after which a page shows no further paragraph: encoding them decides a run's minutes."""
 
-MEMBERS = 5
+MEMBERS = 4
 """Request parameters shown on a page, the required ones first."""
 
 _TAG = re.compile(r"<[^>]+>")

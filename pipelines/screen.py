@@ -28,7 +28,7 @@ class Screen:
         """Draw to `out`."""
         self.out, self.live = out, out.isatty()
         self._notes: dict[str, str] = {}
-        self._drawn, self._told = False, 0.0
+        self._drawn, self._told = False, time.monotonic()
 
     def line(self, label: str, text: str = "", took: float | None = None) -> None:
         """One finished line: label, text, time."""

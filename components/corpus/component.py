@@ -49,14 +49,15 @@ def load(state: str, snapshot: str, shard: int, shard_bytes: int, part: dsl.Outp
         shard_bytes: As for `cut`.
         part: Documents, rejected records and signatures of the shard.
     """
-    from components.store.events import step
+    from components.store.events import note, step
 
     with step("load"):
         from pathlib import Path
 
         from components.corpus.load import load as load_shard
 
-        load_shard(state, snapshot, int(shard), int(shard_bytes), Path(part.path))
+        documents = load_shard(state, snapshot, int(shard), int(shard_bytes), Path(part.path))
+        note(f"{documents:,} documents in shard {int(shard)}")
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)

@@ -20,8 +20,8 @@ BATCH = 512
 """Objects in memory at once."""
 
 
-def load(state: str, digest: str, shard: int, shard_bytes: int, out: Path) -> None:
-    """Write the artifact `part` of one shard at `out`: documents, rejected, signatures.
+def load(state: str, digest: str, shard: int, shard_bytes: int, out: Path) -> int:
+    """Write the artifact `part` of one shard at `out`: documents, rejected, signatures; how many documents.
 
     Raises:
         TouchstoneError: SNAPSHOT_CHANGED and what else keeps an object from being read; never a partial shard.
@@ -45,6 +45,7 @@ def load(state: str, digest: str, shard: int, shard_bytes: int, out: Path) -> No
         part.table("signatures", SIGNATURE_SCHEMA, signatures)
         conserve(count)
         part.facts |= count
+    return count["documents"]
 
 
 def _read(items: list[snapshot.Item]) -> Iterator[list[Document | Rejected]]:

@@ -106,12 +106,13 @@ def _rank(exam: Exam, models: dict[str, Model]) -> Found:
     found = Found({}, {}, {guard.name: {} for guard in exam.guards})
     for name, model in models.items():
         encoder = Encoder.load(model.path)
-        texts, unit = exam.index.texts, f"passages, {name}"
-        known = vectors.passages(encoder, model.fingerprint, texts, exam.state, unit)
+        known = vectors.passages(encoder, model.fingerprint, exam.index.texts, exam.state, f"passages, {name}")
         found.sealed[name] = exam.index.search(encoder.queries([q.text for q in exam.sealed]), known)
         found.dev[name] = exam.index.search(encoder.queries([q.text for q in exam.dev]), known)
         for guard in exam.guards:
-            found.guards[guard.name][name] = guard.score(encoder)
+            unit = f"{guard.name}, {name}"
+            general = vectors.passages(encoder, model.fingerprint, guard.index.texts, exam.state, unit)
+            found.guards[guard.name][name] = guard.score(encoder, general)
     found.sealed[BM25] = lexical.search(exam.index, [q.text for q in exam.sealed])
     found.sealed[HYBRID] = fusion.fuse([found.sealed[BASE], found.sealed[BM25]])
     return found

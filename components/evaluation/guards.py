@@ -12,7 +12,7 @@ from components.corpus.snapshot import Item
 from components.evaluation.scores import Numbers
 from components.pairs import judged
 from components.retrieval.encoder import Encoder
-from components.retrieval.index import Index
+from components.retrieval.index import Index, Vectors
 from components.retrieval.metrics import measure
 from components.store.errors import UserError
 
@@ -42,9 +42,8 @@ class Guard:
         relevant = [{position[d]: grade for d, grade in q.relevant.items()} for q in queries]
         return cls(name, index, [q.text for q in queries], relevant)
 
-    def score(self, encoder: Encoder) -> Numbers:
-        """nDCG@10 of every query."""
-        passages = encoder.passages(self.index.texts, f"{self.name} passages")
+    def score(self, encoder: Encoder, passages: Vectors) -> Numbers:
+        """nDCG@10 of every query, given the vectors of `index.texts`."""
         ranking = self.index.search(encoder.queries(self.queries), passages)
         values: Numbers = measure(ranking, self.relevant)["ndcg@10"]
         return values

@@ -73,5 +73,5 @@ def decide(
         checked = GateConfig.parse(config, where="gate")
         evidence = Evidence(*(Path(artifact.path) for artifact in (scores, leakage, look)))
         found = judge(state, run, checked, evidence, Path(verdict.path))
-        note(found.reasons[0].text, verdict=found.as_json())
+        note("", verdict=found.as_json())
         return found.decision

@@ -167,9 +167,9 @@ def _guarding(guards: dict[str, dict[str, float]], config: GateConfig) -> Iterat
 
 def _proved(found: Comparison, against: str, guards: list[str]) -> Reason:
     low, high = found.interval
-    gain = f"{found.gain:+.4f} against the {against} (95% {low:+.4f} to {high:+.4f})"
+    gain = f"{found.gain:+.4f} nDCG@10 (95% {low:+.4f} to {high:+.4f})"
     held = f"; {', '.join(guards)} held" if guards else ""
-    return _reason("PROMOTE", f"better than the {against}: {gain}, {chance(found.p_value)}{held}")
+    return _reason("PROMOTE", f"better than the {against} by {gain}, {chance(found.p_value)}{held}")
 
 
 def chance(p_value: float) -> str:

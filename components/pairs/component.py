@@ -44,4 +44,5 @@ def mine(
         checked = PairsConfig.parse(config, where="pairs")
         where = (state, snapshot, Path(documents.path), Path(base.path))
         found = miner.mine(*where, sources, int(passage_tokens), checked, out)
-        note(f"{found.pairs:,} pairs, {found.passages:,} passages, queries {found.queries}", **vars(found))
+        judging = f"{found.queries['dev']:,} dev and {found.queries['sealed']:,} sealed queries"
+        note(f"{found.pairs:,} pairs, {found.passages:,} passages, {judging}", **vars(found))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class TouchstoneError(Exception):
     """A failure with a stable code that a person can act on.
@@ -30,6 +32,10 @@ class TouchstoneError(Exception):
         )
         first = f"{self.what}: {detail}." if detail else f"{self.what}."
         return f"{first}\n{self.fix}" if self.fix else first
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, str]], TouchstoneError], tuple[dict[str, str]]]:
+        """Cross to another process with every part."""
+        return TouchstoneError.from_record, (self.record(),)
 
     def record(self) -> dict[str, str]:
         """The parts as a flat dictionary for the run's record."""

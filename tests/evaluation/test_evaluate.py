@@ -119,10 +119,10 @@ def test_passages_are_encoded_once_in_the_life_of_a_line(run, encoded):
     first, _, _ = run("none")
     corpus = [text for texts in TOPICS.values() for text in texts]
     guard = ["Paris is in France.", "Owls hunt at night."]
-    assert Counter(encoded) == Counter([*corpus, *guard, *guard]), "base and candidate are one model"
+    assert Counter(encoded) == Counter([*corpus, *guard]), "base and candidate are one model"
     encoded.clear()
     second, _, _ = run("none")
-    assert Counter(encoded) == Counter([*guard, *guard]), "guards are small and not kept"
+    assert not encoded
     np.testing.assert_equal(vars(second), vars(first))
 
 

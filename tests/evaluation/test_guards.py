@@ -48,7 +48,8 @@ def test_a_guard_is_a_corpus_with_judged_queries(place):
 
 
 def test_a_guard_scores_each_of_its_queries(place, tiny_model):
-    values = read(place).score(Encoder.load(tiny_model))
+    guard, encoder = read(place), Encoder.load(tiny_model)
+    values = guard.score(encoder, encoder.passages(guard.index.texts))
     assert values.shape == (2,)
     assert ((values > 0) & (values <= 1)).all(), "three documents: all are among the ten best"
 

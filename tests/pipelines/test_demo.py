@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-import boto3
 import pytest
 
 from components.corpus.formats import parse_html
@@ -23,14 +22,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Iterator[s3.Folder]:
     with running(tmp_path_factory.mktemp("s3")) as server, server.applied():
-        forget_client()
+        s3._client.cache_clear()
         yield s3.Folder("s3://bucket/demo")
-    forget_client()
-
-
-def forget_client() -> None:
     s3._client.cache_clear()
-    boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +162,7 @@ def test_near_copies_leave_the_guard():
 def test_a_guard_that_is_too_small_is_refused(monkeypatch):
     monkeypatch.setattr(demo_guard, "MODULES", {"numpy": ".fft"})
     with pytest.raises(UserError) as raised:
-        demo_guard.texts()
+        demo_guard.collect()
     assert raised.value.code == "DEMO_GUARD_TOO_SMALL"
 
 

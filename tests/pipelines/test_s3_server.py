@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import boto3
 import pytest
 
 from components.store import s3
@@ -22,18 +21,14 @@ from pipelines.s3_server import DROPPED, S3Server, running
 @contextmanager
 def used(server: S3Server) -> Iterator[s3.Folder]:
     """A folder on the server, through a client of its own."""
-    with server.applied():
-        forget_client()
-        folder = s3.Folder("s3://bucket/folder")
-        folder.ensure_bucket()
-        yield folder
-    forget_client()
-
-
-def forget_client() -> None:
-    """Neither our client nor boto3's session, which keeps the first credentials that it saw, lives on."""
-    s3._client.cache_clear()
-    boto3.DEFAULT_SESSION = None
+    try:
+        with server.applied():
+            s3._client.cache_clear()
+            folder = s3.Folder("s3://bucket/folder")
+            folder.ensure_bucket()
+            yield folder
+    finally:
+        s3._client.cache_clear()
 
 
 def alive(pid: int) -> bool:
@@ -89,8 +84,8 @@ def test_two_servers_are_strangers_and_one_folder_has_one_server(tmp_path, monke
             assert not set(DROPPED) & set(os.environ)
         with used(theirs) as folder:
             assert not folder.exists("only-here")
-            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-            forget_client()
+            os.environ["AWS_SECRET_ACCESS_KEY"] = "wrong"  # until `applied` puts everything back
+            s3._client.cache_clear()
             with pytest.raises(UserError, match="credentials were refused"):
                 next(folder.list())
         assert os.environ["AWS_PROFILE"] == "of-the-caller"

@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from pipelines import screen as screen_module
 from pipelines.screen import Screen, duration
 
 
@@ -14,7 +15,8 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_log_file_gets_whole_lines_without_cursor_tricks() -> None:
+def test_a_log_file_gets_whole_lines_without_cursor_tricks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen_module, "QUIET_SECONDS", 0)
     out = io.StringIO()
     screen = Screen(out)
     step = {"step": "train", "message": "loss 0.4", "seconds": 61.0}

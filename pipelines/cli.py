@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -138,6 +139,7 @@ def _told() -> Iterator[None]:
 
 
 def main() -> None:
-    """The entry point."""
+    """The entry point; being asked to end is like Ctrl-C, so that what was started is ended too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _told():
         app()

@@ -9,7 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-from kfp import components, local
+from kfp import components as kfp_components
+from kfp import local
+
+from components import store
+from components.store.digests import digest, file_digest
 
 
 def main(pipeline: str, work: str, arguments: str) -> int:
@@ -19,14 +23,20 @@ def main(pipeline: str, work: str, arguments: str) -> int:
         pipeline_root=str(Path(work) / "artifacts"),
         workspace_root=str(Path(work) / "workspace"),
         enable_caching=True,
-        cache_root=str(Path(work) / "cache"),
+        cache_root=str(Path(work) / "cache" / code_digest()),
     )
     try:
-        components.load_component_from_file(pipeline)(**json.loads(arguments))
+        kfp_components.load_component_from_file(pipeline)(**json.loads(arguments))
     except RuntimeError as error:  # a step failed; the step itself has told why
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def code_digest() -> str:
+    """Names the code of the steps; it stands for the image's digest, which is part of a cache key on a cluster."""
+    files = sorted(path for path in Path(store.__file__).parents[1].rglob("*") if path.suffix in (".py", ".j2"))
+    return digest([[path.name, file_digest(path)] for path in files])[:16]
 
 
 if __name__ == "__main__":

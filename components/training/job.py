@@ -26,11 +26,13 @@ class Job:
     Attributes:
         work: A folder of this run alone: checkpoints, `model/`, `training.json`, `error.json`.
         processes: How many processes there must be; checked inside.
+        gpus: How many GPUs each of them must see; checked inside, 0 for the processor.
     """
 
     data: Data
     work: Path
     processes: int
+    gpus: int
     config: TrainingConfig
 
     @property
@@ -47,7 +49,12 @@ class Job:
         """Put the job into its folder."""
         path = self.work / "job.json"
         data = {name: str(value) for name, value in vars(self.data).items()}
-        known = {"work": str(self.work), "processes": self.processes, "config": self.config.model_dump()}
+        known = {
+            "work": str(self.work),
+            "processes": self.processes,
+            "gpus": self.gpus,
+            "config": self.config.model_dump(),
+        }
         path.write_text(json.dumps(known | {"data": data}))
         return path
 
@@ -57,4 +64,4 @@ class Job:
         values = json.loads(path.read_text())
         config = TrainingConfig.parse(values["config"], where="training")
         data = Data(**{name: Path(value) for name, value in values["data"].items()})
-        return cls(data, Path(values["work"]), values["processes"], config)
+        return cls(data, Path(values["work"]), values["processes"], values["gpus"], config)

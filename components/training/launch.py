@@ -29,7 +29,7 @@ def launch(data: Data, gpus: str, config: TrainingConfig, out: Path) -> None:
     inputs = {"pairs": Artifact.open(data.pairs, "pairs").digest, "base": base_model.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
-        job = Job(data, Path(work), max(1, int(gpus)), config)
+        job = Job(data, Path(work), max(1, int(gpus)), int(gpus), config)
         _run(command(job.write(), int(gpus)), job)
         write_model(out, job.model, reference="candidate", inputs=inputs)
     known = json.loads((out / "training.json").read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import Any
 
@@ -60,30 +61,50 @@ def train(job: Job) -> None:
     """Train and leave `model/` with its `training.json` in the job's folder; only the first process writes.
 
     Raises:
-        TouchstoneError: WORLD_SIZE, LOSS_NOT_FINITE, CHECKPOINT_LOST.
+        TouchstoneError: WRONG_DEVICES, WORLD_SIZE, LOSS_NOT_FINITE, CHECKPOINT_LOST.
     """
-    table = Artifact.open(job.data.pairs, "pairs").table("pairs", ["anchor", "positive"])
-    pairs = Dataset.from_dict(table.to_pydict())
+    pairs = Dataset.from_dict(Artifact.open(job.data.pairs, "pairs").table("pairs", ["anchor", "positive"]).to_pydict())
     if len(pairs) < 2:
         raise UserError("TOO_FEW_PAIRS", "nothing to train on", found=f"{len(pairs)} pairs", expected="at least 2")
+    _check_devices(job.gpus)
     planned = plan(job.config, len(pairs), job.processes)
     emit("plan", f"{planned.true_negatives} true negatives per anchor, {planned.steps} steps")
-    model = SentenceTransformer(str(job.data.base), device=device(), local_files_only=True)
+    model = _base(job)
     dev = DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents)
     evaluator = DevEvaluator(dev, model.max_seq_length)
-    untrained = evaluator(model, steps=0)[METRIC]
+    evaluator(model, steps=0)
     model.max_seq_length = min(job.config.max_tokens, evaluator.length or job.config.max_tokens)
     screen = Screen(planned, evaluator)
     seconds = _fit(job, model, pairs, planned, evaluator, screen)
     model.max_seq_length = evaluator.length
-    best = max(value for _, value in evaluator.curve)
-    if best <= untrained:
-        model = SentenceTransformer(str(job.data.base), device=device(), local_files_only=True)
+    if not int(os.environ.get("RANK", "0")):
+        rate = planned.steps * planned.pairs_per_step / seconds
+        _save(job, model, evaluator, _record(job, planned, loss=screen.losses, pairs_per_second=round(rate, 1)))
+
+
+def _check_devices(gpus: int) -> None:
+    """A pod that got other GPUs than it asked for would train, slowly or on too few, and say nothing."""
+    found = torch.cuda.device_count()
+    if gpus and found != gpus:
+        fix = 'Ask for as many as the node gives, or gpus: "0" for the processor.'
+        raise TouchstoneError(
+            "WRONG_DEVICES", "other GPUs than asked for", found=str(found), expected=str(gpus), fix=fix
+        )
+
+
+def _base(job: Job) -> SentenceTransformer:
+    return SentenceTransformer(str(job.data.base), device=device(), local_files_only=True)
+
+
+def _save(job: Job, model: SentenceTransformer, evaluator: DevEvaluator, known: dict[str, Any]) -> None:
+    """Write the weights that are best on dev; the base itself unless something was better."""
+    (_, untrained), *trained = evaluator.curve
+    best = max([untrained, *(value for _, value in trained)])
+    model = model if best > untrained else _base(job)
+    known |= {"dev": list(evaluator.curve), "dev_best": best}
     _check(evaluator, model, best)
     model.save_pretrained(str(job.model), create_model_card=False, safe_serialization=True)
-    rate = planned.steps * planned.pairs_per_step / seconds
-    known = {"pairs_per_second": round(rate, 1), "dev": evaluator.curve, "dev_best": best, "loss": screen.losses}
-    (job.model / "training.json").write_text(json.dumps(_record(job, planned, known), indent=1, sort_keys=True))
+    (job.model / "training.json").write_text(json.dumps(known, indent=1, sort_keys=True))
 
 
 def _fit(
@@ -146,7 +167,7 @@ def _check(evaluator: DevEvaluator, model: SentenceTransformer, best: float) -> 
         raise TouchstoneError("CHECKPOINT_LOST", "the best checkpoint did not come back", found=found)
 
 
-def _record(job: Job, planned: Plan, known: dict[str, Any]) -> dict[str, Any]:
+def _record(job: Job, planned: Plan, **measured: Any) -> dict[str, Any]:
     """What `training.json` says."""
     versions = {
         "torch": torch.__version__,
@@ -161,5 +182,5 @@ def _record(job: Job, planned: Plan, known: dict[str, Any]) -> dict[str, Any]:
         "precision": precision(device()),
         "versions": versions | {"sentence-transformers": __version__},
         "pairs": Artifact.open(job.data.pairs, "pairs").digest,
-        **known,
+        **measured,
     }

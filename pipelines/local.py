@@ -18,7 +18,7 @@ import psutil
 from kfp import dsl
 
 from components.store.errors import TouchstoneError
-from components.store.events import OFFLINE
+from components.store.events import ENVIRONMENT
 from components.store.pull import pull
 from components.store.state import State
 from pipelines.compile import compile_recipe
@@ -116,7 +116,7 @@ def _start(recipe: Recipe, name: str, folder: Path, force: bool) -> subprocess.P
     known["TOUCHSTONE_EVENTS"] = str((folder / "log.jsonl").resolve())
     line = [sys.executable, "-m", "pipelines.runner", str(pipeline), str(work), json.dumps({"force": force})]
     with (folder / "output.log").open("wb") as output:
-        environment = {**os.environ, **OFFLINE, **known}
+        environment = {**os.environ, **ENVIRONMENT, **known}
         return subprocess.Popen(
             line,
             stdout=output,

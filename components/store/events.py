@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from components.store.errors import TouchstoneError
 from components.store.state import State
 
-OFFLINE = {
+ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -25,9 +25,11 @@ OFFLINE = {
     "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "BITSANDBYTES_NOWELCOME": "1",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
+    "MALLOC_ARENA_MAX": "2",
 }
-"""Models enter through the store alone, and libraries keep quiet."""
+"""Models enter through the store alone, libraries keep quiet, and batches of ever new widths do not pile up kernels and
+freed memory (measured while training on two cores: 0.4 GB less, not slower)."""
 
 
 def emit(event: str, message: str = "", **fields: object) -> None:
@@ -69,7 +71,7 @@ class Progress:
 @contextlib.contextmanager
 def step(name: str) -> Iterator[None]:
     """Run one step: offline, quiet, its start and end told, its typed error put on the run's record."""
-    os.environ.update(OFFLINE | {"TOUCHSTONE_STEP": name})
+    os.environ.update(ENVIRONMENT | {"TOUCHSTONE_STEP": name})
     warnings.filterwarnings("ignore")
     logging.captureWarnings(True)
     emit("start")

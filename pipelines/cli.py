@@ -122,7 +122,9 @@ def _tell_production(screen: Screen, record: dict[str, Any]) -> None:
         where = f"{published['target']}  revision {published['revision'][:8]}  production -> {published['version']}"
         screen.line(label, where)
     else:
-        screen.line("production", f"stays at revision {champion[-40:][:8]}" if champion else "nothing was ever promoted")
+        screen.line(
+            "production", f"stays at revision {champion[-40:][:8]}" if champion else "nothing was ever promoted"
+        )
 
 
 @contextmanager

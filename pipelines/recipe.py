@@ -65,7 +65,7 @@ def read(path: Path) -> Recipe:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError("NO_RECIPE", f"{path} cannot be read", found=error.strerror or "") from None
+        raise UserError("NO_RECIPE", f"{path} cannot be read", found=(error.strerror or "").lower()) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError("RECIPE_INVALID", f"{path} is no YAML", found=" ".join(str(error).split())) from None
     if not isinstance(values, dict):

@@ -154,7 +154,7 @@ def _superiority(
         if not found.gain >= config.min_gain:
             yield _reason("HOLD_NOT_BETTER", f"{gain}; needed {config.min_gain:+.3f}")
         if not found.p_value <= alpha:
-            text = f"{gain} could be chance: p = {found.p_value:.4f}, needed {alpha:.5f}"
+            text = f"a gain like that against the {name} could be chance: p = {found.p_value:.4f}, needed {alpha:.5f}"
             yield _reason("HOLD_NOT_BETTER", text)
 
 

@@ -136,7 +136,7 @@ def _told() -> Iterator[None]:
         sys.stderr.write(f"\n{error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("\nStopped. Production is as it was.\n")
+        sys.stderr.write("\nStopped. `touchstone history` tells what is in production.\n")
         sys.exit(130)
 
 

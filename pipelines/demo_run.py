@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from components.store.line import LINE
 from components.store.models import split_reference
 from components.store.s3 import Folder
@@ -18,9 +20,14 @@ def prepare(recipe: Recipe, screen: Screen) -> Sources:
     bucket = Folder(recipe.corpus.sources[0].rpartition("/")[0])
     bucket.ensure_bucket()
     later = State(recipe.state).get(LINE) is not None
+    start = time.monotonic()
     sources = prepare_sources(bucket, later=later)
     S3Models(split_reference(recipe.base_model)[0]).publish(base_model())
     rest = f"; {sources.held_services} more arrive with the next run" if sources.held_services else ""
-    screen.line("corpus", f"{sources.documents:,} documents of {sources.services} services in the bucket{rest}")
+    screen.line(
+        "corpus",
+        f"{sources.documents:,} documents of {sources.services} services in the bucket{rest}",
+        time.monotonic() - start,
+    )
     screen.line("judged by", f"{sources.queries:,} questions people wrote; guard: {sources.guard:,} docstrings")
     return sources

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from kfp import dsl
 
 from components.store.errors import TouchstoneError
 from components.store.events import ENVIRONMENT
+from components.store.models import Model
 from components.store.pull import pull
 from components.store.state import State
 from pipelines.compile import compile_recipe
@@ -57,18 +59,16 @@ def run(recipe: Recipe, screen: Screen, *, force: bool, servers: list[int]) -> d
         UserError: what is wrong with the recipe or its surroundings, before anything runs.
         TouchstoneError: RUN_DIED when the run ended without a record.
     """
-    preflight(recipe, recipe.base_model)
+    preflight(recipe)
     start = time.monotonic()
-    name = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(2)}"
     folder = RUNS / name
     folder.mkdir(parents=True)
     watch = Watch(folder, screen, servers)
     watch.follow(_start(recipe, name, folder, force))
     record = _collect(recipe, name, folder)
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
-    record |= {"steps": watch.steps, "model": None}
-    if record["outcome"] != "FAILED":
-        record["model"] = _keep_model(record, folder / "model")
+    record |= {"steps": watch.steps, "model": _keep_model(record, folder / "model")}
     (folder / "run.json").write_text(json.dumps(record, indent=1, sort_keys=True))
     _point_latest(folder)
     return record
@@ -81,7 +81,7 @@ class Watch:
         """Watch the run in `folder`."""
         self.log, self.screen = folder / "log.jsonl", screen
         self.peak, self.steps = 0, dict[str, float]()
-        self._roots = [os.getpid(), *servers]
+        self._roots, self._begun = [os.getpid(), *servers], ""
 
     def follow(self, process: subprocess.Popen[bytes]) -> None:
         """Until the process ends; it is ended when the person gives up."""
@@ -89,16 +89,18 @@ class Watch:
         try:
             with self.log.open(encoding="utf-8") as log:
                 while process.poll() is None:
-                    self._draw(log.readlines())
+                    self._draw(log.read())
                     self.peak = max(self.peak, _memory(self._roots))
                     time.sleep(0.3)
-                self._draw(log.readlines())
+                self._draw(log.read())
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait()
 
-    def _draw(self, lines: list[str]) -> None:
+    def _draw(self, text: str) -> None:
+        """Every whole line; what is still being written waits for the next time."""
+        *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
             event = json.loads(line)
             if event["event"] == "end":
@@ -128,23 +130,30 @@ def _start(recipe: Recipe, name: str, folder: Path, force: bool) -> subprocess.P
 
 
 def _collect(recipe: Recipe, name: str, folder: Path) -> dict[str, Any]:
-    """Bring the run's record from the state, and the model that should be used now."""
+    """Bring the run's record from the state."""
     kept = State(recipe.state).run(name)
     for entry in kept.list():
         kept.download(entry.key, folder / entry.key)
     if not (folder / "record.json").exists():
+        _point_latest(folder)
         fix = f"See {folder}/output.log."
         raise TouchstoneError("RUN_DIED", "the run ended without a record", fix=fix)
     record: dict[str, Any] = json.loads((folder / "record.json").read_text())
     return record
 
 
-def _keep_model(record: dict[str, Any], folder: Path) -> str:
-    """Put the model that should be used now into `folder`: what production points at, else the base."""
+def _keep_model(record: dict[str, Any], folder: Path) -> str | None:
+    """Put the model that should be used now into `folder`: what production points at, else the base.
+
+    Returns:
+        Its reference; None when the run failed, or when that model cannot be read (the gate has said so).
+    """
     published, inputs = record["publication"], record["inputs"]
+    if record["outcome"] == "FAILED":
+        return None
     reference = f"{published['target']}@{published['revision']}" if published else inputs["champion"] or inputs["base"]
-    pull(reference, folder, optional=False)
-    return reference
+    pull(reference, folder, optional=True)
+    return reference if Model.open(folder).present else None
 
 
 def _point_latest(folder: Path) -> None:

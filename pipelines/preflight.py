@@ -8,7 +8,7 @@ from components.store.s3 import Folder
 from pipelines.recipe import Recipe
 
 
-def preflight(recipe: Recipe, base_model: str) -> None:
+def preflight(recipe: Recipe) -> None:
     """Look at every address the run will need.
 
     Raises:
@@ -21,7 +21,7 @@ def preflight(recipe: Recipe, base_model: str) -> None:
                 raise UserError("EMPTY_SOURCE", f"{address} holds no object", fix=fix)
     for address in (recipe.state, recipe.target):
         next(Folder(address).list(), None)
-    if not pin(base_model):
+    if not pin(recipe.base_model):
         raise UserError(
-            "NO_MODEL", f"{base_model} holds no model", fix="Publish the base there, or correct base_model."
+            "NO_MODEL", f"{recipe.base_model} holds no model", fix="Publish the base there, or correct base_model."
         )

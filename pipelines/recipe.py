@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.corpus.config import Address, CorpusConfig
 from components.gate.config import GateConfig
@@ -43,6 +44,16 @@ class Recipe(Config):
 
     local_s3: str | None = None
     """A folder for an embedded S3 server, started around every command; without it, the usual AWS settings."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Recipe:
+        """Sealed questions or the line's own records must never be read as documents."""
+        known = [uri for uris in self.places.values() for uri in uris] + [self.state, self.target, self.base_model]
+        addresses = sorted(f"{uri.partition('@')[0].rstrip('/')}/" for uri in known)
+        for one, other in pairwise(addresses):
+            if other.startswith(one):
+                raise ValueError(f"addresses that lie apart; {other} lies in {one}")
+        return self
 
     @property
     def places(self) -> dict[str, list[str]]:

@@ -42,7 +42,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     @dsl.pipeline(name=f"touchstone-{recipe.name}", description="Retrain, and promote only what proved better.")
     def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus, force: bool = False) -> None:
         run = dsl.PIPELINE_JOB_ID_PLACEHOLDER
-        with dsl.ExitHandler(fresh(finish(state=state, run=run))):
+        with dsl.ExitHandler(fresh(finish(state=state, run=run, target=target))):
             digest = fresh(snapshot(state=state, places=recipe.places)).output
             base_reference = fresh(resolve(model=base_model)).output
             head = fresh(resolve(model=target)).output
@@ -93,11 +93,11 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                 scored = on_gpus(exam, gpus).outputs
                 evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
                 verdict = fresh(decide(state=state, run=run, config=gate, **evidence))
-                judged = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
+                proof = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
                 shown = {"examples": scored["examples"], "documents": documents, "leakage": mined["leakage"]}
-                fresh(report(state=state, run=run, **judged, **shown, **data))
+                page = fresh(report(state=state, run=run, **proof, **shown, **data))
                 with dsl.If(verdict.outputs["Output"] == "PROMOTE", name="proved-better"):
                     production = {"target": target, "champion": head}
-                    fresh(publish(state=state, run=run, **production, **judged)).set_retry(2, "1s")
+                    fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
 
     return pipeline

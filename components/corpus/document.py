@@ -25,7 +25,7 @@ DOCUMENT_SCHEMA = pa.schema(
 )
 REJECTED_SCHEMA = pa.schema([(name, pa.string()) for name in ("uri", "record", "reason", "detail")])
 SIGNATURE_SCHEMA = pa.schema([("id", pa.string()), ("signature", pa.list_(pa.uint32()))])
-DUPLICATE_SCHEMA = pa.schema([("uri", pa.string()), ("document", pa.string())])
+DUPLICATE_SCHEMA = pa.schema([("id", pa.string()), ("uri", pa.string()), ("document", pa.string())])
 GROUP_SCHEMA = pa.schema([("document", pa.string()), ("group", pa.string())])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,9 @@ THRESHOLD = 0.8
 """Estimated Jaccard similarity from which two documents are one group."""
 BANDS = 32
 """Bands of 4: a pair at .8 shares at least one with probability 1 - (1 - .8^4)^32 > .9999999."""
+
+BUCKET = 64
+"""Documents that share a band and are all compared with each other; beyond, only so many for each."""
 
 _WORD = re.compile(r"\w+")
 
@@ -49,11 +54,22 @@ def _similar(signatures: npt.NDArray[np.uint32], pairs: npt.NDArray[np.int64]) -
 
 
 def _candidates(signatures: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Pairs (k x 2) that agree on a whole band; neighbours in sorted order suffice, since groups are connected."""
+    """Pairs (k x 2) that agree on a whole band: all of them in a bucket of up to `BUCKET`, else a chain and a star."""
     found: set[tuple[int, int]] = set()
     for band in np.split(signatures, BANDS, axis=1):
-        _, label = np.unique(band, axis=0, return_inverse=True)
+        _, label, size = np.unique(band, axis=0, return_inverse=True, return_counts=True)
         order = np.argsort(label, kind="stable")
-        same = label[order][1:] == label[order][:-1]
-        found.update(zip(order[:-1][same].tolist(), order[1:][same].tolist(), strict=True))
+        for bucket in np.split(order, np.cumsum(size)[:-1]):
+            if len(bucket) > 1:
+                found.update(_pairs(bucket.tolist()))
     return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
+
+
+def _pairs(bucket: list[int]) -> Iterator[tuple[int, int]]:
+    if len(bucket) <= BUCKET:
+        yield from combinations(bucket, 2)
+    else:  # pages of one template by the thousand: each with its neighbours and with the first ones
+        for step in range(1, BUCKET // 2):
+            yield from zip(bucket, bucket[step:], strict=False)
+        for first in range(BUCKET // 2):
+            yield from ((bucket[first], other) for other in bucket[first + 1 :])

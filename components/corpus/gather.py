@@ -14,7 +14,7 @@ from components.corpus.document import DOCUMENT_SCHEMA, DUPLICATE_SCHEMA, GROUP_
 from components.corpus.duplicates import groups
 from components.corpus.load import conserve
 from components.store.artifact import Artifact, ArtifactWriter
-from components.store.errors import UserError
+from components.store.errors import TouchstoneError, UserError
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def gather(parts: list[Path], out: Path) -> Gathered:
         UserError: EMPTY_CORPUS when nothing could be read.
         TouchstoneError: CORPUS_NOT_CONSERVED.
     """
-    opened = [Artifact.open(part, "part") for part in parts]
+    opened = _all_shards([Artifact.open(part, "part") for part in parts])
     first = _first_of_each(opened)
     with ArtifactWriter(out, "documents", {"parts": ",".join(part.digest for part in opened)}) as result:
         count = result.table("documents", DOCUMENT_SCHEMA, _kept(opened, first))
@@ -49,6 +49,17 @@ def gather(parts: list[Path], out: Path) -> Gathered:
         _check(opened, count + duplicates)
         result.facts |= {"documents": count, "duplicates": duplicates, "rejected": reasons, "near_duplicates": near}
     return Gathered(count, duplicates, reasons, near)
+
+
+def _all_shards(parts: list[Artifact]) -> list[Artifact]:
+    """The parts in the order of their shards, if they are all the shards of one snapshot."""
+    ordered = sorted(parts, key=lambda part: int(part.facts["shard"]))
+    shards = [(part.facts["shard"], part.facts["shards"], part.manifest["inputs"]["snapshot"]) for part in ordered]
+    expected = [(number, len(shards), shards[0][2]) for number in range(len(shards))]
+    if shards != expected:
+        found = f"shards {[number for number, _, _ in shards]} of {shards[0][1]}"
+        raise TouchstoneError("CORPUS_NOT_CONSERVED", "the parts are not all shards of one snapshot", found=found)
+    return ordered
 
 
 def _first_of_each(parts: list[Artifact]) -> dict[str, str]:
@@ -68,7 +79,7 @@ def _set_aside(parts: list[Artifact], first: dict[str, str]) -> Iterator[dict[st
     for part in parts:
         for row in part.rows("documents", ["id", "uri", "digest"]):
             if first[row["digest"]] != row["id"]:
-                yield {"uri": row["uri"], "document": first[row["digest"]]}
+                yield {"id": row["id"], "uri": row["uri"], "document": first[row["digest"]]}
 
 
 def _groups(parts: list[Artifact], kept: set[str]) -> Iterator[dict[str, Any]]:

@@ -26,7 +26,8 @@ def load(state: str, digest: str, shard: int, shard_bytes: int, out: Path) -> in
     Raises:
         TouchstoneError: SNAPSHOT_CHANGED and what else keeps an object from being read; never a partial shard.
     """
-    items = snapshot.cut(snapshot.read(state, digest, "documents"), shard_bytes)[shard]
+    shards = snapshot.cut(snapshot.read(state, digest, "documents"), shard_bytes)
+    items = shards[shard]
     count: Counter[str] = Counter(objects=len(items))
     rejected: list[Rejected] = []
     signatures: list[dict[str, object]] = []
@@ -44,7 +45,7 @@ def load(state: str, digest: str, shard: int, shard_bytes: int, out: Path) -> in
         count["rejected"] = part.table("rejected", REJECTED_SCHEMA, map(vars, rejected))
         part.table("signatures", SIGNATURE_SCHEMA, signatures)
         conserve(count)
-        part.facts |= count
+        part.facts |= count | {"shard": shard, "shards": len(shards)}
     return count["documents"]
 
 

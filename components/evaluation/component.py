@@ -44,4 +44,5 @@ def evaluate(
 
         paths = [Path(artifact.path) for artifact in (base, champion, candidate, permit, judged, passages)]
         found = score(state, snapshot, guards, Inputs(*paths), Path(scores.path), Path(examples.path))
-        metrics.metadata |= {f"{name} {m}": float(v.mean()) for name, of in found.values.items() for m, v in of.items()}
+        for name, of in found.values.items():
+            metrics.metadata |= {f"{name} {metric}": round(float(v.mean()), 4) for metric, v in of.items()}

@@ -1,6 +1,7 @@
 """The ledger: every look at a sealed test, charged before anything is revealed, chained by hashes.
 
-A look is keyed by (candidate, champion, sealed test): the same key is a retry and costs nothing. Charging is one
+A look is keyed by (candidate, champion, sealed test, rules): the same key is a retry and costs nothing; asking the same
+test again with softer rules is another look. Charging is one
 compare-and-swap on the state, so two runs cannot both take the last look.
 """
 
@@ -35,7 +36,8 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
     Raises:
         TouchstoneError: LEDGER_BROKEN, LOOKS_EXHAUSTED.
     """
-    key = digest([candidate, champion, sealed])
+    rules = config.model_dump(mode="json", exclude={"error_budget", "looks"})
+    key = digest([candidate, champion, sealed, rules])
 
     def change(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
         known = verify([] if entries is None else entries)

@@ -90,7 +90,9 @@ def mine(
     uris = {row["id"]: row["uri"] for row in artifact.rows("documents", ["id", "uri"])}
     dropped: Counter[str] = Counter()
     queries = judged.parse(snapshot.read(state, digest, "judged"), _names(artifact, uris, sources), dropped)
-    sides = split.assign(State(state), groups, queries, config.shares)
+    copies = {row["id"]: groups[row["document"]] for row in artifact.rows("duplicates")}
+    assigned = split.assign(State(state), groups | copies, queries, config.shares)
+    sides = {document: assigned[document] for document in groups}
     corpus = Corpus(artifact, groups, uris, sides)
     by_side = split.by_side(split.clusters(queries, groups, uris), sides, dropped)
     _judged_on_both(by_side, dropped)

@@ -42,12 +42,13 @@ def report(
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
-def finish(state: str, run: str, status: dsl.PipelineTaskFinalStatus) -> None:
+def finish(state: str, run: str, target: str, status: dsl.PipelineTaskFinalStatus) -> None:
     """Write the run's record, however it ended.
 
     Args:
         state: The line's state.
         run: The run.
+        target: The model store, to see whether this run moved its pointer.
         status: How Kubeflow says that it ended.
     """
     from components.store.events import note, step
@@ -55,5 +56,5 @@ def finish(state: str, run: str, status: dsl.PipelineTaskFinalStatus) -> None:
     with step("finish"):
         from components.report.finish import finish as conclude
 
-        record = conclude(state, run, succeeded=status.state == "SUCCEEDED")
+        record = conclude(state, run, target, succeeded=status.state == "SUCCEEDED")
         note("", record=record)

@@ -20,7 +20,7 @@ class Findings:
     """What a run that reached a verdict has to tell.
 
     Attributes:
-        training: The candidate's `training.json`: config, steps, true_negatives, precision, pairs_per_second,
+        training: The candidate's `training.json`: config, steps, true_negatives, precision,
             `dev` (curve of [step, nDCG@10]), `loss` (curve of [step, loss]), versions.
         corpus: documents, duplicates, near_duplicates, rejected (reason -> count).
         pairs: pairs, dropped (reason -> count).

@@ -10,6 +10,7 @@ from components.store.digests import canonical
 from components.store.errors import TouchstoneError
 from components.store.line import remember
 from components.store.s3 import Folder
+from components.store.s3_models import S3Models
 from components.store.state import State
 
 GREEN = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "LOST_RACE", "SKIPPED_UNCHANGED"}
@@ -18,19 +19,24 @@ CONCLUDED = {"PROMOTED", "ALREADY_PROMOTED", "HELD"}
 """After these the same inputs need no second run; an unreadable champion does, once it is repaired."""
 
 
-def finish(state: str, run: str, *, succeeded: bool) -> dict[str, Any]:
+def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, Any]:
     """Write `record.json`, a page if there is none yet, and what the line remembers.
 
     Args:
         state: The line's state.
         run: The run that ended.
+        target: The model store: a promotion of this run that is in its history happened, whatever else did not.
         succeeded: Whether every step that ran ended well.
 
     Returns:
         The record: run, outcome, decision, error, inputs, publication.
+
+    Raises:
+        TouchstoneError: UNKNOWN_OUTCOME, after the record is written, so that such a run ends red.
     """
     folder = State(state).run(run)
     known = {name: _read(folder, f"{name}.json") for name in ("check", "verdict", "publication", "error")}
+    known["publication"] = known["publication"] or _found(target, run, known["verdict"])
     outcome = _outcome(known, succeeded)
     record = {
         "run": run,
@@ -41,10 +47,12 @@ def finish(state: str, run: str, *, succeeded: bool) -> dict[str, Any]:
         "publication": known["publication"] or None,
     }
     folder.write("record.json", canonical(record))
-    if not folder.exists("report.html"):
+    if not known["verdict"] or not folder.exists("report.html"):
         folder.write("report.html", short_page(record).encode())
     if outcome in CONCLUDED and record["decision"] != "HOLD_CHAMPION_UNREADABLE":
         remember(state, record["inputs"], _champion(record))
+    if outcome == "FAILED" and succeeded:
+        raise TouchstoneError("UNKNOWN_OUTCOME", "every step ended well, and yet nobody knows what came out")
     return record
 
 
@@ -63,7 +71,15 @@ def _outcome(known: dict[str, dict[str, Any]], succeeded: bool) -> str:
 def _champion(record: dict[str, Any]) -> str:
     """What production points at after the run, as this run knows it."""
     published = record["publication"]
-    return f"{published['target']}@{published['revision']}" if published else str(record["inputs"]["champion"])
+    return f"{published['target']}@{published['revision']}" if published else str(record["inputs"].get("champion", ""))
+
+
+def _found(target: str, run: str, verdict: dict[str, Any]) -> dict[str, Any]:
+    """The promotion of this run in the store's history, if publishing died after the pointer moved."""
+    if verdict.get("decision") != "PROMOTE":
+        return {}
+    moved = next((known for known in S3Models(target).history() if known.run == run), None)
+    return {"outcome": "PROMOTED", "target": target, **moved.as_json()} if moved else {}
 
 
 def _read(folder: Folder, name: str) -> dict[str, Any]:
@@ -71,7 +87,7 @@ def _read(folder: Folder, name: str) -> dict[str, Any]:
     if found is None:
         return {}
     try:
-        value: dict[str, Any] = json.loads(found[0])
+        value = json.loads(found[0])
     except ValueError:
-        raise TouchstoneError("STATE_CORRUPT", f"{folder.address(name)} is no JSON") from None
-    return value
+        value = None
+    return value if isinstance(value, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import torch
@@ -11,8 +12,8 @@ FAST_BF16 = {"avx512_bf16", "amx_bf16"}
 
 
 def device() -> str:
-    """`cuda` when there is one, else `cpu`."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """This process's GPU (`LOCAL_RANK` of a launcher, else the first) when there is one, else `cpu`."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
 
 
 def precision(device: str) -> str:

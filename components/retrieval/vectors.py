@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
 from collections import defaultdict
 
 import numpy as np
+import sentence_transformers
+import torch
+import transformers
 
 from components.retrieval.encoder import Encoder
 from components.retrieval.index import Vectors
 from components.store.cache import Cache
 
 Known = dict[str, np.ndarray]
+
+VERSION = 1
+"""Raise it with every change of `encoder.py` that changes a vector: old and new ones must never be compared."""
 
 
 def passages(encoder: Encoder, fingerprint: str, texts: list[str], state: str, unit: str) -> Vectors:
@@ -41,15 +48,17 @@ def passages(encoder: Encoder, fingerprint: str, texts: list[str], state: str, u
 
 
 def _key(encoder: Encoder, fingerprint: str, shelf: str) -> list[object]:
-    return [fingerprint, encoder.precision, encoder.device.partition(":")[0], shelf]
+    made_by = [torch.__version__, transformers.__version__, sentence_transformers.__version__, VERSION]
+    return [fingerprint, encoder.precision, encoder.device.partition(":")[0], *made_by, shelf]
 
 
 def _load(cache: Cache, key: list[object]) -> Known:
     body = cache.get(key)
-    if body is None:
-        return {}
-    with np.load(io.BytesIO(body), allow_pickle=False) as kept:
-        return dict(zip(kept["names"].tolist(), kept["vectors"], strict=True))
+    try:
+        with np.load(io.BytesIO(body or b""), allow_pickle=False) as kept:
+            return dict(zip(kept["names"].tolist(), kept["vectors"], strict=True))
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
+        return {}  # nothing kept yet, or not what was written: encode again
 
 
 def _store(cache: Cache, key: list[object], known: Known) -> None:

@@ -45,6 +45,9 @@ class Artifact:
         if (manifest.get("kind"), manifest.get("version")) != (kind, VERSION):
             found = f"{manifest.get('kind')} version {manifest.get('version')}"
             raise _bad(path, f"found {found}, expected {kind} version {VERSION}")
+        present = {p.relative_to(path).as_posix() for p in path.rglob("*") if not p.is_dir()} - {MANIFEST}
+        if extra := present - manifest["files"].keys():
+            raise _bad(path, f"{min(extra)}, which the manifest does not name")
         for name, expected in manifest["files"].items():
             if not (path / name).is_file() or file_digest(path / name) != expected["sha256"]:
                 raise _bad(path, f"{name} is not the file that the manifest names")

@@ -52,6 +52,11 @@ class TouchstoneError(Exception):
         return kind(record.get("code", "UNKNOWN"), record.get("what", "the step failed"), **parts)
 
 
+def unexpected(error: Exception, doing: str) -> TouchstoneError:
+    """What is told of an exception that nobody foresaw: its type, not its message, which may quote a document."""
+    return TouchstoneError("UNEXPECTED", f"{type(error).__name__} {doing}", fix="See the step's log.")
+
+
 class UserError(TouchstoneError):
     """A mistake that the person running Touchstone can mend: exit code 2, no traceback."""
 

@@ -11,10 +11,11 @@ import json
 import logging
 import os
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
 
-from components.store.errors import TouchstoneError
+from components.store.errors import TouchstoneError, unexpected
 from components.store.state import State
 
 ENVIRONMENT = {
@@ -83,10 +84,10 @@ def step(name: str) -> Iterator[None]:
         _record(name, error)
         raise
     except Exception as error:
-        unexpected = TouchstoneError("UNEXPECTED", f"{type(error).__name__} in step {name}", fix="See the step's log.")
-        emit("error", str(unexpected), error=unexpected.record())
-        _record(name, unexpected)
-        raise
+        told = unexpected(error, f"in step {name}")
+        emit("error", str(told), error=told.record(), where=traceback.format_tb(error.__traceback__))
+        _record(name, told)
+        raise told from None
     emit("end", seconds=round(time.monotonic() - start, 2))
 
 

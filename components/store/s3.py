@@ -8,7 +8,9 @@ back as a typed error that names the object and what to do.
 from __future__ import annotations
 
 import contextlib
+import random
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from boto3.exceptions import S3UploadFailedError
+from boto3.exceptions import RetriesExceededError, S3UploadFailedError
 from botocore import exceptions as aws
 from botocore.config import Config as ClientConfig
 
@@ -25,6 +27,10 @@ from components.store.errors import TouchstoneError, TransientError, UserError
 CONNECTIONS = 32
 """Requests in flight at most; other gains wait for the corpus benchmark."""
 
+READS = 3
+"""Tries for a body that breaks off."""
+
+_BROKEN_OFF = (aws.HTTPClientError, aws.IncompleteReadError, aws.ResponseStreamingError)
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}")
 """What botocore lets pass as a name; access points (ARNs) are no buckets of ours."""
 
@@ -117,19 +123,30 @@ class Folder:
         """
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         with _typed(self.address(key), action="GetObject"):
-            body: bytes = _client().get_object(Bucket=self.bucket, Key=self._key(key), **condition)["Body"].read()
-        return body
+            return self._get(key, **condition)[0]
+
+    def _get(self, key: str, **condition: str) -> tuple[bytes, str]:
+        """Bytes and ETag; botocore retries requests, not bodies that break off, so those are read again here."""
+        tries = 0
+        while True:
+            answer = _client().get_object(Bucket=self.bucket, Key=self._key(key), **condition)
+            try:
+                return answer["Body"].read(), answer["ETag"].strip('"')
+            except _BROKEN_OFF:
+                tries += 1
+                if tries == READS:
+                    raise
+                time.sleep(random.uniform(0, tries))
 
     def find(self, key: str) -> tuple[bytes, str] | None:
         """The object's bytes and ETag, or None when there is no such object (any other failure raises)."""
         with _typed(self.address(key), action="GetObject"):
             try:
-                answer = _client().get_object(Bucket=self.bucket, Key=self._key(key))
+                return self._get(key)
             except aws.ClientError as error:
                 if _code(error) in _MISSING:
                     return None
                 raise
-            return answer["Body"].read(), answer["ETag"].strip('"')
 
     def exists(self, key: str) -> bool:
         """Whether there is an object of that name."""
@@ -204,7 +221,7 @@ def _typed(uri: str, *, action: str = "ListBucket") -> Iterator[None]:
             f"{uri}: nobody answers at {error.kwargs.get('endpoint_url', 'the endpoint')}",
             fix="Check AWS_ENDPOINT_URL_S3 and that the server is up.",
         ) from None
-    except (aws.HTTPClientError, aws.IncompleteReadError, aws.ReadTimeoutError) as error:
+    except (*_BROKEN_OFF, RetriesExceededError) as error:
         raise TransientError("S3_INTERRUPTED", f"{uri}: the transfer broke off", found=type(error).__name__) from None
     except (aws.NoRegionError, aws.InvalidRegionError, ValueError) as error:
         raise UserError("S3_SETTINGS", f"{uri}: the S3 client cannot be set up", found=str(error)) from None

@@ -110,5 +110,5 @@ class S3Models:
 
 
 def _unreadable(where: str, found: str) -> TouchstoneError:
-    fix = "Restore it from a backup, or promote another revision by hand; until then every run holds."
+    fix = "Restore it from a backup, or promote another revision by hand; until then no run promotes."
     return TouchstoneError("MODEL_UNREADABLE", f"{where} cannot be read", found=found, fix=fix)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 
-from components.store.errors import TouchstoneError
+from components.store.errors import TouchstoneError, unexpected
 from components.training.job import Job
 
 
@@ -21,9 +22,16 @@ def main(path: str) -> int:
     try:
         train(job)
     except TouchstoneError as error:
-        job.error.write_text(json.dumps(error.record()))
-        return error.exit_code
+        return _leave(job, error)
+    except Exception as error:
+        sys.stderr.writelines(traceback.format_tb(error.__traceback__))
+        return _leave(job, unexpected(error, "while training"))
     return 0
+
+
+def _leave(job: Job, error: TouchstoneError) -> int:
+    job.error.write_text(json.dumps(error.record()))
+    return error.exit_code
 
 
 if __name__ == "__main__":

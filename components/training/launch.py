@@ -34,8 +34,8 @@ def launch(data: Data, gpus: str, config: TrainingConfig, out: Path) -> None:
         write_model(out, job.model, reference="candidate", inputs=inputs)
     known = json.loads((out / "training.json").read_text())
     note(
-        f"{known['steps']} steps, {known['true_negatives']} true negatives per anchor, {known['pairs_per_second']:.0f} "
-        f"pairs/s, dev nDCG@10 {known['dev'][0][1]:.3f} -> {known['dev_best']:.3f}",
+        f"{known['steps']} steps, {known['true_negatives']} true negatives per anchor, "
+        f"dev nDCG@10 {known['dev'][0][1]:.3f} -> {known['dev_best']:.3f}",
         **known,
     )
 

@@ -51,7 +51,8 @@ class Screen(TrainerCallback):
         self.losses.append((state.global_step, float(loss)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """One step further."""
+        """One step further; the last one is measured too, however the steps divide."""
+        control.should_evaluate |= state.global_step >= self.plan.steps
         loss = f"loss {self.losses[-1][1]:.3f}, " if self.losses else ""
         dev = f"dev nDCG@10 {self.evaluator.curve[-1][1]:.3f}" if self.evaluator.curve else ""
         self.progress.add(self.plan.pairs_per_step, f"step {state.global_step}/{self.plan.steps}, {loss}{dev}")
@@ -78,8 +79,8 @@ def train(job: Job) -> None:
     seconds = _fit(job, model, pairs, planned, evaluator, screen)
     model.max_seq_length = evaluator.length
     if not int(os.environ.get("RANK", "0")):
-        rate = planned.steps * planned.pairs_per_step / seconds
-        _save(job, model, evaluator, _record(job, planned, loss=screen.losses, pairs_per_second=round(rate, 1)))
+        emit("rate", pairs_per_second=round(planned.steps * planned.pairs_per_step / seconds, 1))
+        _save(job, model, evaluator, _record(job, planned, loss=screen.losses))
 
 
 def _check_devices(gpus: int) -> None:
@@ -180,7 +181,7 @@ def _record(job: Job, planned: Plan, **measured: Any) -> dict[str, Any]:
         "true_negatives": planned.true_negatives,
         "processes": job.processes,
         "precision": precision(device()),
-        "versions": versions | {"sentence-transformers": __version__},
+        "versions": versions,
         "pairs": Artifact.open(job.data.pairs, "pairs").digest,
         **measured,
     }

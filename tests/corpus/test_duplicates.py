@@ -30,6 +30,18 @@ def test_one_changed_word_in_a_hundred_keeps_the_group_and_unrelated_texts_do_no
     assert len(set(found)) == 150
 
 
+def test_strangers_between_two_copies_do_not_part_them():
+    rng = np.random.default_rng(5)
+    one = rng.integers(0, 2**32, 128, dtype=np.uint32)
+    copy, strangers = one.copy(), [one.copy() for _ in range(20)]
+    copy[104:] = rng.integers(0, 2**32, 24, dtype=np.uint32)
+    for stranger in strangers:
+        stranger[52:] = rng.integers(0, 2**32, 76, dtype=np.uint32)
+    found = groups(np.array([one, *strangers, copy])).tolist()
+    assert found[0] == found[-1], "they agree in .81"
+    assert len(set(found)) == 21
+
+
 def test_pages_of_one_template_stay_apart_while_their_near_copies_are_found():
     rng = random.Random(12)
     template = words(rng, 70)

@@ -62,11 +62,25 @@ def test_every_object_and_record_ends_somewhere_once(frozen, tmp_path):
     assert counts == Gathered(documents=9, duplicates=3, rejected=reasons, near_duplicates=1)
     assert artifact.facts == vars(counts)
     part = Artifact.open(tmp_path / "part0", "part").facts
-    assert part == {"objects": 14, "read": 10, "refused": 4, "records": 18, "documents": 12, "rejected": 6}
+    assert part.items() >= {"shard": 0, "shards": 1}.items()
+    assert (
+        part.items() >= {"objects": 14, "read": 10, "refused": 4, "records": 18, "documents": 12, "rejected": 6}.items()
+    )
     places = {row["uri"].removeprefix(f"{PLACE}/docs/") for t in TABLES[:3] for row in artifact.rows(t, ["uri"])}
     assert {uri.partition("#")[0] for uri in places} == set(DOCS)
     versions = {row["uri"].partition("#")[0]: row["version"] for row in artifact.rows("documents")}
     assert versions.items() <= {item.uri: item.etag for item in frozen[2]}.items()
+
+
+def test_a_shard_that_was_lost_is_noticed_and_their_order_does_not_matter(frozen, tmp_path):
+    _, whole = gathered(frozen, 3, tmp_path)
+    parts = [tmp_path / f"part{n}" for n in range(3)]
+    gather([parts[2], parts[0], parts[1]], tmp_path / "again")
+    assert Artifact.open(tmp_path / "again", "documents").digest == whole.digest
+    for lost in (parts[:2], parts[1:], [parts[0], parts[0], parts[2]]):
+        with pytest.raises(TouchstoneError, match="not all shards of one snapshot"):
+            gather(lost, tmp_path / "less")
+        assert not (tmp_path / "less").exists()
 
 
 def test_the_smallest_uri_of_exact_duplicates_is_kept(frozen, tmp_path):

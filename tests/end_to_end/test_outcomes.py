@@ -1,7 +1,7 @@
 """The outcomes that a team relies on, each on the real DAG: compiled YAML, every step a process, real S3.
 
-One line lives through them in order: its first candidate learned, then nothing changed, then training died, then a
-candidate learned nonsense.
+One line lives through them in order: its first candidate learned, then nothing changed, then training died, then the
+champion broke, then a candidate learned nonsense.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sentence_transformers import SentenceTransformer
 
 from components.gate.files import replay
@@ -21,6 +22,8 @@ from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from pipelines import demo
 from tests.end_to_end.conftest import Line, pages
+
+pytestmark = pytest.mark.timeout(300)
 
 UNCACHED = {"snapshot", "resolve", "check", "pull", "unseal", "evaluate", "decide", "report", "finish"}
 """What looks at the world, and what stands below the look; the rest comes from the cache when inputs are the same."""
@@ -68,6 +71,19 @@ def test_training_that_dies_ends_red_with_a_record_and_production_untouched(line
     assert "finish" in record["steps"] and "unseal" not in record["steps"]
     assert "WRONG_DEVICES" in Path("runs/latest/report.html").read_text()
     assert line.hub() == hub
+
+
+def test_a_champion_that_cannot_be_read_holds_and_is_not_forgotten(line: Line) -> None:
+    head = S3Models(line.recipe.target).head()
+    assert head
+    weights = Folder(f"{line.recipe.target}/revisions/{head.revision}")
+    kept = weights.read("model.safetensors")
+    weights.write("model.safetensors", kept[:-1] + bytes([kept[-1] ^ 1]))
+    hub = line.hub()
+    record = line.run(force=True)
+    assert (record["outcome"], verdict(record)["decision"]) == ("HELD", "HOLD_CHAMPION_UNREADABLE")
+    assert record["model"] is None and line.hub() == hub
+    weights.write("model.safetensors", kept)
 
 
 def shuffled() -> Iterator[tuple[str, bytes]]:

@@ -28,6 +28,12 @@ def test_a_look_is_charged_once_for_candidate_champion_and_test(place: str) -> N
     assert len(State(place).get("ledger.json")) == 3
 
 
+def test_the_same_test_asked_again_with_softer_rules_is_another_look(place: str) -> None:
+    known = {"candidate": "a", "champion": "", "sealed": "s" * 64, "run": "run", "day": "2026-05-01"}
+    for number, config in enumerate((GateConfig(), GateConfig(min_gain=0.001), GateConfig(guard_margin=0.1)), start=1):
+        assert charge(State(place), **known, config=config).number == number
+
+
 def test_a_recipe_changed_in_the_middle_of_a_year_cannot_spend_more_than_the_budget(place: str) -> None:
     for candidate in "ab":
         look(place, candidate, looks=4)

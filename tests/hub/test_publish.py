@@ -237,7 +237,14 @@ def test_the_published_revision_loads_and_gives_the_candidate_s_vectors(publishe
 def test_the_card_holds_figures_and_digests_and_quotes_no_query(published: Path) -> None:
     verdict, digest = read_verdict(published / "tiny 0.05 verdict")
     card = (published / "champion/README.md").read_text()
-    for known in (digest, verdict.inputs["snapshot"], "s3://tests/base", "PROMOTE", "+0.0500", "3 of 2026, 49 left"):
+    for known in (
+        digest,
+        verdict.inputs["snapshot"],
+        verdict.contenders["base"]["fingerprint"],
+        "PROMOTE",
+        "+0.0500",
+        "3 of 2026, 49 left",
+    ):
         assert known in card
     assert "| candidate | 0.5500 | 0.5500 | 0.5500 |" in card
     assert "guard docstrings" in card

@@ -131,7 +131,9 @@ def run(setting, tmp_path_factory) -> Run:
     found, outputs = setting.run(f"{PLACE}/state", work)
     digest = Artifact.open(outputs.judged, "judged").facts["sealed"]
     kept = sealed.fetch(f"{PLACE}/state", digest, work / "sealed")
-    return Run(found, outputs, State(f"{PLACE}/state").get("split.json"), kept)
+    known = State(f"{PLACE}/state").get("split.json")
+    ids = [row["id"] for row in Artifact.open(setting.documents, "documents").rows("documents", ["id"])]
+    return Run(found, outputs, {document: known[document] for document in ids}, kept)
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +213,13 @@ def test_headings_that_made_no_pair_are_counted_by_reason(run):
     assert dropped == run.found.dropped == run.facts("pairs")["dropped"]
     assert dropped.keys() == {"COMMON_HEADING", "EQUALS_JUDGED_QUERY"}
     assert {row["heading"] for row in run.rows("pairs", "dropped")} == {"Price", "See also", ""}
+
+
+def test_a_copy_set_aside_has_the_side_of_the_one_kept(run, setting):
+    copies = list(Artifact.open(setting.documents, "documents").rows("duplicates"))
+    known = State(f"{PLACE}/state").get("split.json")
+    assert copies
+    assert {known[copy["id"]] == run.sides[copy["document"]] for copy in copies} == {True}
 
 
 def test_passages_hold_every_document_of_every_side(run):

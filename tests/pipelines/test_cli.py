@@ -78,6 +78,12 @@ def test_a_wrong_recipe_names_field_value_and_what_is_allowed(
     assert not Path("build").exists()
 
 
+def test_sealed_questions_are_never_read_as_documents(recipe: dict, told: Told, place: str) -> None:
+    code, error = told("compile", write(recipe, corpus__sources=[place]))
+    assert code == 2
+    assert f"addresses that lie apart; {place}/hub/ lies in {place}/" in error
+
+
 def test_a_missing_recipe_and_one_that_is_no_yaml(told: Told) -> None:
     code, error = told("run", "nowhere.yaml")
     assert (code, "nowhere.yaml cannot be read" in error) == (2, True)

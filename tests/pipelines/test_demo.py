@@ -190,11 +190,9 @@ def test_only_changes_are_uploaded_and_nothing_is_removed(folder):
 
 
 def test_the_second_round_adds_what_the_first_held_back(folder, monkeypatch):
-    assert not demo.prepared(folder)
     monkeypatch.setattr(demo_questions, "ranked_services", lambda: ("sts", "sqs", "sns", "polly", "swf"))
     first = demo.prepare(folder, services=5, later=False)
     listed = {entry.key for entry in (folder / demo.DOCUMENTS).list()}
-    assert demo.prepared(folder)
     assert (first.services, first.held_services, first.documents) == (4, 1, len(listed))
     rows = table((folder / demo.JUDGED).read("qrels/test.tsv"))
     assert rows[0] == ["query-id", "corpus-id", "score"]

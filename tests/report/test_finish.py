@@ -8,6 +8,8 @@ import pytest
 from components.report.finish import finish
 from components.store.digests import canonical
 from components.store.errors import TouchstoneError
+from components.store.models import Promotion
+from components.store.s3_models import S3Models
 from components.store.state import State
 
 INPUTS = {"snapshot": "5" * 64, "base": "models/base@1", "champion": "s3://tests/hub@old", "recipe": "7" * 64}
@@ -74,9 +76,13 @@ def test_what_became_of_a_run(place: str, case: str) -> None:
     folder = State(place).run("run")
     for name, value in left.items():
         folder.write(f"{name}.json", canonical(value))
-    record = finish(place, "run", succeeded=succeeded)
-    assert json.loads(folder.read("record.json")) == record
-    assert record == {
+    if outcome == "FAILED" and succeeded:
+        with pytest.raises(TouchstoneError) as raised:
+            finish(place, "run", f"{place}/hub", succeeded=True)
+        assert raised.value.code == "UNKNOWN_OUTCOME", "what nobody knows must not end green"
+    else:
+        assert finish(place, "run", f"{place}/hub", succeeded=succeeded) == json.loads(folder.read("record.json"))
+    assert json.loads(folder.read("record.json")) == {
         "run": "run",
         "outcome": outcome,
         "decision": left.get("verdict", {}).get("decision"),
@@ -91,17 +97,30 @@ def test_what_became_of_a_run(place: str, case: str) -> None:
 def test_a_page_that_the_report_step_drew_is_kept(place: str) -> None:
     folder = State(place).run("run")
     folder.write("report.html", b"drawn")
-    finish(place, "run", succeeded=False)
+    folder.write("verdict.json", canonical(HOLD))
+    finish(place, "run", f"{place}/hub", succeeded=False)
     assert folder.read("report.html") == b"drawn"
 
 
 def test_a_run_without_verdict_leaves_what_the_line_remembers(place: str) -> None:
     State(place).put("line.json", INPUTS)
-    finish(place, "run", succeeded=False)
+    finish(place, "run", f"{place}/hub", succeeded=False)
     assert State(place).get("line.json") == INPUTS
 
 
-def test_a_record_that_is_no_json_is_named(place: str) -> None:
-    State(place).run("run").write("verdict.json", b'{"decision": "PROM')
-    with pytest.raises(TouchstoneError, match="verdict.json is no JSON"):
-        finish(place, "run", succeeded=True)
+def test_a_record_that_is_no_json_is_nothing_known(place: str) -> None:
+    folder = State(place).run("run")
+    folder.write("verdict.json", b'{"decision": "PROM')
+    with pytest.raises(TouchstoneError, match="nobody knows"):
+        finish(place, "run", f"{place}/hub", succeeded=True)
+    assert json.loads(folder.read("record.json"))["outcome"] == "FAILED"
+
+
+def test_a_pointer_that_moved_is_a_promotion_although_publishing_died_after_it(place: str) -> None:
+    folder = State(place).run("run")
+    folder.write("check.json", canonical(RETRAIN))
+    folder.write("verdict.json", canonical(PROMOTE))
+    moved = Promotion("id", "new", "v2026.05.01-1", "2026-05-01T00:00:00+00:00", "run", "", "", {})
+    assert S3Models(f"{place}/hub").promote(moved)
+    record = finish(place, "run", f"{place}/hub", succeeded=False)
+    assert (record["outcome"], record["publication"]["revision"]) == ("PROMOTED", "new")

@@ -50,12 +50,21 @@ def test_equal_inputs_give_equal_bytes(tmp_path):
     [
         (lambda path: flip(path / "words.parquet"), "words.parquet"),
         (lambda path: (path / "notes/one.txt").unlink(), "notes/one.txt"),
+        (lambda path: (path / "notes/two.txt").write_text("slipped in"), "notes/two.txt, which the manifest"),
         (lambda path: (path / MANIFEST).unlink(), "no readable manifest"),
         (lambda path: (path / MANIFEST).write_text('{"kind": "wo'), "no readable manifest"),
         (lambda path: (path / MANIFEST).write_text("[]"), "is no manifest"),
         (lambda path: os.rename(path, path.with_name("elsewhere")), "no readable manifest"),
     ],
-    ids=["flipped byte", "missing file", "no manifest", "half a manifest", "another manifest", "no folder"],
+    ids=[
+        "flipped byte",
+        "missing file",
+        "extra file",
+        "no manifest",
+        "half a manifest",
+        "another manifest",
+        "no folder",
+    ],
 )
 def test_a_damaged_artifact_is_refused(tmp_path, damage, message):
     damage(write(tmp_path / "a").path)

@@ -11,8 +11,9 @@ import botocore.endpoint
 import pytest
 
 from components.store import s3 as door
-from components.store.errors import TouchstoneError, UserError
-from components.store.s3 import Entry, Folder
+from components.store.errors import TouchstoneError, TransientError, UserError
+from components.store.s3 import READS, Entry, Folder
+from tests.servers.broken_bodies import BODY, breaking_off
 
 WRONG = "a-wrong-but-still-secret-key"
 
@@ -160,3 +161,13 @@ def test_a_file_of_several_parts_comes_back_and_can_be_pinned(place, tmp_path):
     assert (tmp_path / "new" / "file").read_bytes() == body
     (entry,) = folder.list()
     assert folder.read("a", etag=entry.etag) == body
+
+
+def test_a_body_that_breaks_off_is_read_again_but_not_for_ever(environment):
+    with breaking_off(READS - 1) as endpoint:
+        environment(AWS_ENDPOINT_URL_S3=endpoint)
+        assert Folder("s3://bucket").read("key") == BODY
+    with breaking_off(READS) as endpoint:
+        environment(AWS_ENDPOINT_URL_S3=endpoint)
+        with pytest.raises(TransientError, match="s3://bucket/key: the transfer broke off"):
+            Folder("s3://bucket").find("key")

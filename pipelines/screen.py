@@ -6,6 +6,8 @@ import shutil
 import time
 from typing import Any, TextIO
 
+from components.gate.verdict import Verdict
+from components.report.page import advice
 from components.store.models import Promotion
 
 QUIET_SECONDS = 15
@@ -35,9 +37,9 @@ class Screen:
         self._clear()
         end = f"  {duration(took):>8}" if took is not None else ""
         first, *rest = text.split("\n")
-        self.out.write(f"  {label:<11} {first:<72}{end}".rstrip() + "\n")
+        self.out.write(f"  {label:<11}  {first:<72}{end}".rstrip() + "\n")
         for more in rest:
-            self.out.write(f"  {'':<11} {more}".rstrip() + "\n")
+            self.out.write(f"  {'':<11}  {more}".rstrip() + "\n")
         self.out.flush()
 
     def text(self, text: str) -> None:
@@ -65,7 +67,7 @@ class Screen:
             return
         self._told = now
         done = f"{event['done']:,}/{event['total']:,} {event['unit']}, {event['rate']:,.0f} a second"
-        text = f"  {step:<11} {done}  {event['message']}".rstrip()
+        text = f"  {step:<11}  {done}  {event['message']}".rstrip()
         if self.live:
             self._clear()
             self.out.write(text[: shutil.get_terminal_size().columns - 1])
@@ -96,6 +98,8 @@ def draw_verdict(screen: Screen, verdict: dict[str, Any]) -> None:
     if verdict["decision"] != "PROMOTE" and verdict["minimum_detectable_gain"] is not None:
         seen = f"{verdict['minimum_detectable_gain']:+.3f}"
         screen.line("", f"this test would have seen a gain of {seen} with 80% probability")
+    for sentence in advice(Verdict.parse(verdict, where="verdict.json")):
+        screen.line("would help", sentence)
     screen.line("", f"look {verdict['look']['number']} of {verdict['look']['year']}, {verdict['looks_left']} left")
 
 

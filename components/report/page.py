@@ -51,7 +51,7 @@ def page(findings: Findings) -> str:
             headline=_headline(verdict),
             picture=_picture(verdict),
             rules=list(_rules(verdict, findings.leakage)),
-            advice=list(_advice(verdict)),
+            advice=list(advice(verdict)),
             models=[name for name in NAMES if name in verdict.models],
             slices=_slices(verdict),
             worse=worse,
@@ -159,7 +159,7 @@ def _rules(verdict: Verdict, leakage: Leakage) -> Iterator[tuple[str, str, str]]
         yield f"Guard {name}, lower bound", _signed(guard["lower_bound"]), f"above {_signed(-config['guard_margin'])}"
 
 
-def _advice(verdict: Verdict) -> Iterator[str]:
+def advice(verdict: Verdict) -> Iterator[str]:
     """What would help, as far as the numbers say; nothing when they do not."""
     one = verdict.comparisons.get(verdict.against)
     if one is None or not one["standard_error"] or not _PROMISING & {reason.decision for reason in verdict.reasons}:

@@ -6,8 +6,12 @@ import io
 
 import pytest
 
+from components.gate.config import GateConfig
+from components.gate.decision import decide
+from components.gate.verdict import Look
 from pipelines import screen as screen_module
-from pipelines.screen import Screen, duration
+from pipelines.screen import Screen, draw_verdict, duration
+from tests.gate.cases import CLEAN, scores
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(3.4, "3s"), (59.6, "1m 00s"), (108, "1m 48s"), (3725, "1h 02m")])
@@ -23,6 +27,18 @@ def test_a_log_file_gets_whole_lines_without_cursor_tricks(monkeypatch: pytest.M
     screen.event(step | {"event": "progress", "done": 5, "total": 10, "unit": "pairs", "rate": 2.0})
     screen.event(step | {"event": "note", "message": "10 steps"})
     screen.event(step | {"event": "end", "message": ""})
-    assert out.getvalue().splitlines()[0] == "  train       5/10 pairs, 2 a second  loss 0.4"
+    assert out.getvalue().splitlines()[0] == "  train        5/10 pairs, 2 a second  loss 0.4"
     assert out.getvalue().splitlines()[1].split() == ["train", "10", "steps", "1m", "01s"]
     assert "\r" not in out.getvalue() and "\x1b" not in out.getvalue()
+
+
+def test_a_hold_says_why_what_it_could_have_seen_and_what_would_help() -> None:
+    out = io.StringIO()
+    look = Look(number=3, alpha=0.05 / 52, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
+    verdict = decide(scores(0.05, 0.004, deviation=0.3), CLEAN, look, GateConfig(), {})
+    draw_verdict(Screen(out), verdict.as_json())
+    text = out.getvalue()
+    assert "HOLD_NOT_BETTER  gain against the champion +0.0040" in text
+    assert f"would have seen a gain of {verdict.minimum_detectable_gain:+.3f} with 80% probability" in text
+    assert "would help   More judged queries" in text
+    assert "look 3 of 2026, 49 left" in text

@@ -20,7 +20,6 @@ from kfp import dsl
 
 from components.store.errors import TouchstoneError
 from components.store.events import ENVIRONMENT
-from components.store.models import Model
 from components.store.pull import pull
 from components.store.state import State
 from pipelines.compile import compile_recipe
@@ -146,14 +145,17 @@ def _keep_model(record: dict[str, Any], folder: Path) -> str | None:
     """Put the model that should be used now into `folder`: what production points at, else the base.
 
     Returns:
-        Its reference; None when the run failed, or when that model cannot be read (the gate has said so).
+        Its reference; None when the run failed or that model cannot be fetched: the run is on record either way.
     """
     published, inputs = record["publication"], record["inputs"]
     if record["outcome"] == "FAILED":
         return None
     reference = f"{published['target']}@{published['revision']}" if published else inputs["champion"] or inputs["base"]
-    pull(reference, folder, optional=True)
-    return reference if Model.open(folder).present else None
+    try:
+        pull(reference, folder, optional=False)
+    except TouchstoneError:
+        return None
+    return reference
 
 
 def _point_latest(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """The ledger: every look at a sealed test, charged before anything is revealed, chained by hashes.
 
 A look is keyed by (candidate, champion, sealed test, rules): the same key is a retry and costs nothing, and asking the
-same test again with softer rules is another look. Charging is one compare-and-swap on the state, so two runs cannot both
-take the last look.
+same test again with softer rules is another look. Charging is one compare-and-swap on the state, so two runs cannot
+both take the last look.
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 
 from components.store.digests import canonical, digest, file_digest
 from components.store.errors import TouchstoneError
+from components.store.tables import TableWriter
 
 MANIFEST = "manifest.json"
 VERSION = 1
-ROW_GROUP_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,27 @@ class Artifact:
 
     def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """The whole table `name`."""
-        return pq.read_table(self.path / f"{name}.parquet", columns=columns)
+        return pa.concat_tables(pq.read_table(file, columns=columns, partitioning=None) for file in self.files(name))
 
     def rows(self, name: str, columns: list[str] | None = None, batch: int = 4096) -> Iterator[dict[str, Any]]:
         """The rows of table `name`, a batch at a time in memory."""
-        with pq.ParquetFile(self.path / f"{name}.parquet") as file:
-            for part in file.iter_batches(batch_size=batch, columns=columns):
-                yield from part.to_pylist()
+        for path in self.files(name):
+            with pq.ParquetFile(path) as file:
+                for part in file.iter_batches(batch_size=batch, columns=columns):
+                    yield from part.to_pylist()
 
     def count(self, name: str) -> int:
         """How many rows table `name` has, from the manifest."""
-        return int(self.manifest["files"][f"{name}.parquet"]["rows"])
+        return sum(
+            int(self.manifest["files"][path.relative_to(self.path).as_posix()]["rows"]) for path in self.files(name)
+        )
+
+    def files(self, name: str) -> list[Path]:
+        """The Parquet files of table `name`, in order: one, or those in the folder of that name."""
+        known = self.manifest["files"]
+        if f"{name}.parquet" in known:
+            return [self.path / f"{name}.parquet"]
+        return [self.path / file for file in sorted(known) if file.startswith(f"{name}/")]
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -135,13 +145,24 @@ class ArtifactWriter:
 
     def table(self, name: str, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
         """Write the rows as `name.parquet` (zstd), a bounded part of them in memory; how many there were."""
-        count = 0
-        with pq.ParquetWriter(self.work / f"{name}.parquet", schema, compression="zstd") as writer:
-            for table in _tables(schema, rows):
-                writer.write_table(table)
-                count += table.num_rows
-        self._rows[f"{name}.parquet"] = count
-        return count
+        with TableWriter(self.work / f"{name}.parquet", schema) as table:
+            for row in rows:
+                table.add(row)
+        self._rows[f"{name}.parquet"] = table.rows
+        return table.rows
+
+    def adopt(self, name: str, file: Path) -> int:
+        """Take a Parquet file as it is for `name.parquet`, nothing decoded; how many rows it has.
+
+        A table may lie in several files: adopt them as `name/00000`, `name/00001` and so on.
+        """
+        target = self.file(f"{name}.parquet")
+        try:
+            os.link(file, target)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(file, target)
+        self._rows[f"{name}.parquet"] = rows = int(pq.read_metadata(target).num_rows)
+        return rows
 
     def file(self, name: str) -> Path:
         """A path inside the folder to write to."""
@@ -161,24 +182,6 @@ class ArtifactWriter:
     def _describe(self, name: str) -> dict[str, Any]:
         rows = {"rows": self._rows[name]} if name in self._rows else {}
         return {"sha256": file_digest(self.work / name), "bytes": (self.work / name).stat().st_size, **rows}
-
-
-def _tables(schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> Iterator[pa.Table]:
-    """Row groups of about 64 MiB, measured as the rows arrive."""
-    batch: list[dict[str, Any]] = []
-    group: list[pa.Table] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        if len(batch) == 1024:
-            group.append(pa.Table.from_pylist(batch, schema=schema))
-            size += group[-1].nbytes
-            batch = []
-        if size > ROW_GROUP_BYTES:
-            yield pa.concat_tables(group).combine_chunks()
-            group, size = [], 0
-    group.append(pa.Table.from_pylist(batch, schema=schema))
-    yield pa.concat_tables(group).combine_chunks()
 
 
 def _sync(path: Path) -> None:

@@ -6,10 +6,10 @@ READY := .venv/.ready
 PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types compile clean
+.PHONY: help setup demo test campaign bench-corpus lint types compile clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## make .venv with the exact versions of constraints.txt (2 minutes, 2.3 GB)
 
@@ -18,6 +18,13 @@ demo: $(READY) ## run the whole pipeline on this machine, on real documents, to 
 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
+
+campaign: $(READY) ## run the long campaigns; counts and violations go to docs/results.md (20 minutes)
+	@$(BIN)/python -m tests.campaign
+
+bench-corpus: $(READY) ## measure loading: S3 clients, parsing, memory at 200,000 documents, reruns (40 minutes)
+	@$(BIN)/python benchmarks/s3_clients.py
+	@$(BIN)/python benchmarks/corpus.py
 
 lint: $(READY) ## check style, format and the import contracts
 	@$(BIN)/ruff check

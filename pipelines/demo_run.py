@@ -17,7 +17,7 @@ from pipelines.screen import Screen
 
 def prepare(recipe: Recipe, screen: Screen) -> Sources:
     """Upload the sources and the base; the held-back services arrive once a run has reached a verdict."""
-    bucket = Folder(recipe.corpus.sources[0].rpartition("/")[0])
+    bucket = Folder(recipe.corpus.sources[0].uri.rpartition("/")[0])
     bucket.ensure_bucket()
     later = State(recipe.state).get(LINE) is not None
     start = time.monotonic()

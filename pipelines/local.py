@@ -23,7 +23,7 @@ from components.store.events import ENVIRONMENT
 from components.store.pull import pull
 from components.store.state import State
 from pipelines.compile import compile_recipe
-from pipelines.preflight import preflight
+from pipelines.preflight import listable, preflight
 from pipelines.recipe import Recipe
 from pipelines.s3_server import running
 from pipelines.screen import Screen
@@ -60,17 +60,49 @@ def run(recipe: Recipe, screen: Screen, *, force: bool, servers: list[int]) -> d
     """
     preflight(recipe)
     start = time.monotonic()
-    name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(2)}"
-    folder = RUNS / name
-    folder.mkdir(parents=True)
+    folder = _new_run()
     watch = Watch(folder, screen, servers)
-    watch.follow(_start(recipe, name, folder, force))
-    record = _collect(recipe, name, folder)
+    watch.follow(_start(recipe, folder, {"force": force}))
+    record = _collect(recipe, folder.name, folder)
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
     record |= {"steps": watch.steps, "model": _keep_model(record, folder / "model")}
     (folder / "run.json").write_text(json.dumps(record, indent=1, sort_keys=True))
     _point_latest(folder)
     return record
+
+
+def run_corpus(recipe: Recipe, screen: Screen, *, servers: list[int]) -> dict[str, Any]:
+    """Run the pipeline until the documents are gathered.
+
+    Returns:
+        `found`, the documents' facts and digest; `loads`, what each shard told; seconds, peak_memory_bytes, log.
+
+    Raises:
+        UserError: what is wrong with the recipe or its sources.
+        TouchstoneError: what stopped a step; RUN_DIED when none has told.
+    """
+    listable(recipe)
+    start = time.monotonic()
+    folder = _new_run()
+    watch = Watch(folder, screen, servers)
+    watch.follow(_start(recipe, folder, {}, until="corpus"))
+    _point_latest(folder)
+    events = [json.loads(line) for line in watch.log.read_text().splitlines()]
+    if errors := [event["error"] for event in events if event["event"] == "error"]:
+        raise TouchstoneError.from_record(errors[0])
+    found = [event for event in events if (event["event"], event["step"]) == ("note", "describe")]
+    if not found:
+        raise TouchstoneError("RUN_DIED", "the run ended without documents", fix=f"See {folder}/output.log.")
+    record = {"found": found[0], "loads": [event for event in events if event["event"] == "loaded"]}
+    record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
+    return record
+
+
+def _new_run() -> Path:
+    """An empty folder named by the time."""
+    folder = RUNS / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(2)}"
+    folder.mkdir(parents=True)
+    return folder
 
 
 class Watch:
@@ -107,15 +139,17 @@ class Watch:
             self.screen.event(event)
 
 
-def _start(recipe: Recipe, name: str, folder: Path, force: bool) -> subprocess.Popen[bytes]:
-    """Compile, give the run its name, and start kfp.local in its own process group."""
-    pipeline = compile_recipe(recipe, folder / "pipeline.yaml")
-    pipeline.write_text(pipeline.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, name))
+def _start(recipe: Recipe, folder: Path, arguments: dict[str, Any], *, until: str = "") -> subprocess.Popen[bytes]:
+    """Compile, give the run its folder's name, and start kfp.local in its own process group."""
+    at_once = min(recipe.corpus.shards_at_once, os.cpu_count() or 1)
+    fitting = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"shards_at_once": at_once})})
+    pipeline = compile_recipe(fitting, folder / "pipeline.yaml", until=until)
+    pipeline.write_text(pipeline.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, folder.name))
     work = (WORK / "work" / recipe.name).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    known = {"TOUCHSTONE_RUN": name, "TOUCHSTONE_STATE": recipe.state, "PYTHONWARNINGS": "ignore"}
+    known = {"TOUCHSTONE_RUN": folder.name, "TOUCHSTONE_STATE": recipe.state, "PYTHONWARNINGS": "ignore"}
     known["TOUCHSTONE_EVENTS"] = str((folder / "log.jsonl").resolve())
-    line = [sys.executable, "-m", "pipelines.runner", str(pipeline), str(work), json.dumps({"force": force})]
+    line = [sys.executable, "-m", "pipelines.runner", str(pipeline), str(work), json.dumps(arguments)]
     with (folder / "output.log").open("wb") as output:
         environment = {**os.environ, **ENVIRONMENT, **known}
         return subprocess.Popen(

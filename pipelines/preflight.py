@@ -14,14 +14,19 @@ def preflight(recipe: Recipe) -> None:
     Raises:
         UserError: whatever is wrong, with the fix.
     """
-    for role, addresses in recipe.places.items():
-        for address in addresses:
-            if next(Folder(address).list(), None) is None:
-                fix = f"Put objects there, or correct the recipe's address for {role}."
-                raise UserError("EMPTY_SOURCE", f"{address} holds no object", fix=fix)
-    for address in (recipe.state, recipe.target):
-        next(Folder(address).list(), None)
+    listable(recipe)
+    next(Folder(recipe.target).list(), None)
     if not pin(recipe.base_model):
         raise UserError(
             "NO_MODEL", f"{recipe.base_model} holds no model", fix="Publish the base there, or correct base_model."
         )
+
+
+def listable(recipe: Recipe) -> None:
+    """Look at the addresses that a snapshot lists, and at the state."""
+    for role, sources in recipe.places.items():
+        for source in sources:
+            if next(Folder(source.uri, source.connection).list(), None) is None:
+                fix = f"Put objects there, or correct the recipe's address for {role}."
+                raise UserError("EMPTY_SOURCE", f"{source.uri} holds no object", fix=fix)
+    next(Folder(recipe.state).list(), None)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import Field, model_validator
 
-from components.corpus.config import Address, CorpusConfig
+from components.corpus.config import Address, CorpusConfig, Source
 from components.gate.config import GateConfig
 from components.pairs.config import PairsConfig
 from components.store.config import Config
 from components.store.digests import digest
 from components.store.errors import UserError
 from components.training.config import TrainingConfig
+
+NO_MATTER: Any = {"local_s3": True, "gpus": True, "corpus": {"shard_bytes", "shards_at_once"}}
+"""What changes how fast a run is, and nothing of what it makes."""
 
 
 class Recipe(Config):
@@ -48,7 +52,8 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _apart(self) -> Recipe:
         """Sealed questions or the line's own records must never be read as documents."""
-        known = [uri for uris in self.places.values() for uri in uris] + [self.state, self.target, self.base_model]
+        known = [source.uri for sources in self.places.values() for source in sources]
+        known += [self.state, self.target, self.base_model]
         addresses = sorted(f"{uri.partition('@')[0].rstrip('/')}/" for uri in known)
         for one, other in pairwise(addresses):
             if other.startswith(one):
@@ -56,15 +61,15 @@ class Recipe(Config):
         return self
 
     @property
-    def places(self) -> dict[str, list[str]]:
-        """Role -> addresses that a snapshot lists."""
-        guards = {f"guard:{name}": [address] for name, address in sorted(self.guards.items())}
-        return {"documents": list(self.corpus.sources), "judged": [self.pairs.judged], **guards}
+    def places(self) -> dict[str, list[Source]]:
+        """Role -> what a snapshot lists."""
+        guards = {f"guard:{name}": [Source(uri=address)] for name, address in sorted(self.guards.items())}
+        return {"documents": list(self.corpus.sources), "judged": [Source(uri=self.pairs.judged)], **guards}
 
     @property
     def digest(self) -> str:
         """What decides whether a run would do anything new (64 hex digits)."""
-        return digest(self.model_dump(mode="json", exclude={"local_s3", "gpus"}))
+        return digest(self.model_dump(mode="json", exclude=NO_MATTER))
 
 
 def read(path: Path) -> Recipe:

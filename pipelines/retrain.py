@@ -8,10 +8,11 @@ Steps whose inputs name content are cached. Those that look at the world, charge
 (`fresh`) are not; they hand on digests and references, as strings, so that what stands below them can be.
 """
 
-from kfp import dsl, kubernetes
+from functools import partial
+
+from kfp import dsl
 from kfp.dsl import PipelineTask
 
-from components.corpus.component import cut, gather, load, snapshot
 from components.evaluation.component import evaluate
 from components.gate.component import decide, unseal
 from components.hub.component import publish
@@ -19,22 +20,14 @@ from components.pairs.component import mine
 from components.report.component import finish, report
 from components.store.component import check, pull, resolve
 from components.training.component import train
+from pipelines import tasks
 from pipelines.recipe import Recipe
-
-SHARDS_AT_ONCE = 8
 
 
 def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The pipeline of one recipe; its parameters are what an operator changes between runs."""
     state, target = recipe.state, recipe.target
-
-    def fresh(task: PipelineTask) -> PipelineTask:
-        return recorded(task).set_caching_options(False)
-
-    def recorded(task: PipelineTask) -> PipelineTask:
-        """Let the step put its typed error on the run's record; the environment is no part of a cache key there."""
-        kubernetes.use_field_path_as_env(task, "TOUCHSTONE_RUN", "metadata.labels['pipeline/runid']")
-        return task.set_env_variable("TOUCHSTONE_STATE", state)
+    fresh, recorded = partial(tasks.fresh, state), partial(tasks.recorded, state)
 
     def on_gpus(task: PipelineTask, gpus: str) -> PipelineTask:
         return recorded(task).set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(gpus)
@@ -43,7 +36,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus, force: bool = False) -> None:
         run = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(fresh(finish(state=state, run=run, target=target))):
-            digest = fresh(snapshot(state=state, places=recipe.places)).output
+            digest = tasks.snapshot(recipe)
             base_reference = fresh(resolve(model=base_model)).output
             head = fresh(resolve(model=target)).output
             inputs = {"snapshot": digest, "base": base_reference, "champion": head, "recipe": recipe.digest}
@@ -51,19 +44,16 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
             with dsl.If(todo.output == "RETRAIN", name="something-new"):
                 base = recorded(pull(model=base_reference, role="base")).output
                 champion = fresh(pull(model=head, role="champion")).output
-                listing = {"state": state, "snapshot": digest, "shard_bytes": recipe.corpus.shard_bytes}
-                shards = recorded(cut(**listing))
-                with dsl.ParallelFor(shards.output, parallelism=SHARDS_AT_ONCE) as shard:
-                    part = recorded(load(shard=shard, **listing))
-                documents = recorded(gather(parts=dsl.Collected(part.output))).output
+                documents = tasks.documents(recipe, digest)
                 mined = recorded(
                     mine(
                         state=state,
                         snapshot=digest,
                         documents=documents,
                         base=base,
-                        sources=list(recipe.corpus.sources),
+                        sources=[source.uri for source in recipe.corpus.sources],
                         passage_tokens=recipe.corpus.passage_tokens,
+                        passage_overlap=recipe.corpus.passage_overlap,
                         config=recipe.pairs.model_dump(exclude_none=True),
                     )
                 ).outputs

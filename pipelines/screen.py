@@ -54,7 +54,7 @@ class Screen:
         match event["event"]:
             case "plan" | "warning":
                 self.line(str(event["event"]), message)
-            case "note":
+            case "note" if message:
                 self._notes[step] = message
             case "progress":
                 self._progress(step, event)
@@ -101,6 +101,51 @@ def draw_verdict(screen: Screen, verdict: dict[str, Any]) -> None:
     for sentence in advice(Verdict.parse(verdict, where="verdict.json")):
         screen.line("would help", sentence)
     screen.line("", f"look {verdict['look']['number']} of {verdict['look']['year']}, {verdict['looks_left']} left")
+
+
+def draw_corpus(screen: Screen, record: dict[str, Any]) -> None:
+    """What is in the sources: how much, in which languages and formats, what was rejected, how fast it went."""
+    found = record["found"]
+    lines = {
+        "documents": f"{found['documents']:,} in {found['objects']:,} objects of {_size(found['bytes'])}",
+        "duplicates": f"{found['duplicates']:,} exact, set aside; {found['near_duplicates']:,} near ones, grouped",
+        "languages": _counts({name or "not told": count for name, count in found["languages"].items()}),
+        "formats": _counts(found["media_types"]),
+        "rejected": _counts(found["rejected"]),
+        "personal": _counts(found["personal"]),
+        "rate": _rate(record["loads"]),
+        "digest": found["digest"],
+    }
+    screen.text("")
+    for label, text in lines.items():
+        screen.line(label, text)
+    took, peak = duration(record["seconds"]), record["peak_memory_bytes"] / 1e9
+    screen.text(f"\nDone in {took}, {peak:.1f} GB at the peak. Details: {record['log']}")
+
+
+def _counts(found: dict[str, int]) -> str:
+    """`1,204 en, 12 de`, most first."""
+    ordered = sorted(found.items(), key=lambda one: (-one[1], one[0]))
+    return ", ".join(f"{count:,} {name}" for name, count in ordered) or "none"
+
+
+def _rate(loads: list[dict[str, Any]]) -> str:
+    """Objects and bytes a second over all shards, from the first one's start to the last one's end."""
+    if not loads:
+        return "nothing was loaded: the same objects as in an earlier run"
+    took = max(max(one["time"] for one in loads) - min(one["time"] - one["seconds"] for one in loads), 0.001)
+    objects, size = (sum(one[name] for one in loads) for name in ("objects", "bytes"))
+    parsed = sum(one["parsed"] for one in loads)
+    return f"{objects / took:,.0f} objects and {_size(size / took)} a second; {parsed:,} parsed, the others as before"
+
+
+def _size(count: float) -> str:
+    """`3.2 MB`."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
 
 
 def _row(name: str, verdict: dict[str, Any]) -> str:

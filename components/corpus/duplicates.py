@@ -1,10 +1,15 @@
-"""Near-duplicate documents, by MinHash (Broder 1997): signatures shard by shard, groups over all of them."""
+"""Near-duplicate documents, by MinHash (Broder 1997): signatures shard by shard, groups over all of them.
+
+Two documents are compared when they agree on a whole band (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets,
+3.4) and are not yet connected. Bands lie on disk; the comparison uses the lowest 8 bits of each number (Li, König 2010:
+b-bit minwise hashing), so that a million documents need about 180 MB.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,51 +30,81 @@ BANDS = 32
 BUCKET = 64
 """Documents that share a band and are all compared with each other; beyond, only so many for each."""
 
+COMPARED = 1 << 16
+"""Pairs compared at once: 16 MiB."""
+
 _WORD = re.compile(r"\w+")
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
+"""Odd constants that fold a band's four numbers into one; a collision costs one comparison."""
+
+Numbers = npt.NDArray[np.int64]
 
 
-def signature(document: Document) -> list[int]:
-    """The MinHash of the document's title and text: 128 numbers below 2^32."""
+def signature(document: Document) -> bytes:
+    """The MinHash of the document's title and text: 128 numbers below 2^32, little-endian."""
     words = _WORD.findall(f"{document.title} {document.text}".casefold())
     shingles = [" ".join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))]
     sketch = RMinHash(num_perm=PERMUTATIONS, seed=1)
     sketch.update(shingles)
-    return list(sketch.digest())
+    return np.array(sketch.digest(), "<u4").tobytes()
 
 
-def groups(signatures: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """A group number for each of n signatures (n x 128); one group = connected by similarity >= .8."""
-    count = len(signatures)
-    pairs = _candidates(signatures)
-    similar = np.concatenate([_similar(signatures, part) for part in np.array_split(pairs, len(pairs) // 100_000 + 1)])
-    kept = pairs[similar]
-    graph = coo_matrix((np.ones(len(kept)), (kept[:, 0], kept[:, 1])), shape=(count, count))
-    labels: npt.NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
-    return labels
+class Signatures:
+    """The signatures of a corpus and the groups they make."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        """Room for `count` signatures; the bands go into files in `folder`."""
+        self._sketches = np.zeros((count, PERMUTATIONS), np.uint8)
+        self._bands = [folder / f"band-{number}" for number in range(BANDS)]
+        self._added = 0
+
+    def add(self, signatures: npt.NDArray[np.uint32]) -> None:
+        """Append k signatures (k x 128)."""
+        self._sketches[self._added : self._added + len(signatures)] = signatures & 0xFF
+        for path, band in zip(self._bands, np.split(signatures, BANDS, axis=1), strict=True):
+            with path.open("ab") as file:
+                file.write((band.astype(np.uint64) * _MIX).sum(axis=1, dtype=np.uint64).data)
+        self._added += len(signatures)
+
+    def groups(self) -> Numbers:
+        """A group number for each signature, in order; one group = connected by similarity >= .8."""
+        labels = np.arange(len(self._sketches))
+        for path in self._bands if len(labels) else ():
+            for pairs in _candidates(np.fromfile(path, np.uint64)):
+                labels = self._connect(labels, pairs)
+        return labels
+
+    def _connect(self, labels: Numbers, pairs: Numbers) -> Numbers:
+        """The labels after joining those pairs (k x 2) that are similar; the connected ones are not compared again."""
+        strangers = pairs[labels[pairs[:, 0]] != labels[pairs[:, 1]]]
+        parts = np.array_split(strangers, len(strangers) // COMPARED + 1)
+        similar = labels[np.concatenate([part[self._similar(part)] for part in parts])]
+        if not len(similar):
+            return labels
+        graph = coo_matrix((np.ones(len(similar)), (similar[:, 0], similar[:, 1])), shape=(len(labels),) * 2)
+        joined: Numbers = connected_components(graph, directed=False)[1].astype(np.int64)[labels]
+        return joined
+
+    def _similar(self, pairs: Numbers) -> npt.NDArray[np.bool_]:
+        equal: npt.NDArray[np.bool_] = (self._sketches[pairs[:, 0]] == self._sketches[pairs[:, 1]]).mean(
+            axis=1
+        ) >= THRESHOLD
+        return equal
 
 
-def _similar(signatures: npt.NDArray[np.uint32], pairs: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    equal: npt.NDArray[np.bool_] = (signatures[pairs[:, 0]] == signatures[pairs[:, 1]]).mean(axis=1) >= THRESHOLD
-    return equal
+def _candidates(band: npt.NDArray[np.uint64]) -> Iterator[Numbers]:
+    """Pairs (k x 2) that agree on the band: all of them in a bucket of up to `BUCKET`, else neighbours and a star.
 
-
-def _candidates(signatures: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Pairs (k x 2) that agree on a whole band: all of them in a bucket of up to `BUCKET`, else a chain and a star."""
-    found: set[tuple[int, int]] = set()
-    for band in np.split(signatures, BANDS, axis=1):
-        _, label, size = np.unique(band, axis=0, return_inverse=True, return_counts=True)
-        order = np.argsort(label, kind="stable")
-        for bucket in np.split(order, np.cumsum(size)[:-1]):
-            if len(bucket) > 1:
-                found.update(_pairs(bucket.tolist()))
-    return np.array(sorted(found), dtype=np.int64).reshape(-1, 2)
-
-
-def _pairs(bucket: list[int]) -> Iterator[tuple[int, int]]:
-    if len(bucket) <= BUCKET:
-        yield from combinations(bucket, 2)
-    else:  # pages of one template by the thousand: each with its neighbours and with the first ones
-        for step in range(1, BUCKET // 2):
-            yield from zip(bucket, bucket[step:], strict=False)
-        for first in range(BUCKET // 2):
-            yield from ((bucket[first], other) for other in bucket[first + 1 :])
+    Pages of one template by the thousand share a bucket: each is compared with its next 63 and with the first 32.
+    """
+    order = np.argsort(band, kind="stable")
+    values = band[order]
+    first = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]]))
+    sizes = np.diff(np.append(first, len(values)))
+    start = np.repeat(first, sizes)
+    for step in range(1, min(int(sizes.max()), BUCKET)):
+        behind = np.flatnonzero(start[step:] <= np.arange(len(values) - step))
+        yield np.stack([order[behind], order[behind + step]], axis=1)
+    crowded = np.flatnonzero(np.repeat(sizes, sizes) > BUCKET)
+    for step in range(BUCKET // 2 if len(crowded) else 0):
+        yield np.stack([order[start[crowded] + step], order[crowded]], axis=1)

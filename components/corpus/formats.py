@@ -1,193 +1,141 @@
 """Formats: from an object's bytes to titles and sections with their heading paths.
 
-Each parser is a function of bytes and the object's name; what it cannot read it refuses with a reason code, never
-with a crash. Navigation, scripts and page furniture of HTML are dropped.
+What an object is, its content decides (`sniff.py`); compression is taken off first (`unwrap.py`). What cannot be read
+is refused with a reason code, never with a crash, and `limits.py` bounds what any of it may cost.
 """
 
 from __future__ import annotations
 
-import json
-import re
+import errno
+import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from typing import BinaryIO, cast
 
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from selectolax.lexbor import LexborHTMLParser, LexborNode
-
+from components.corpus import docx, html, markdown, parquet, pdf, records, sniff
+from components.corpus.config import Fields
 from components.corpus.document import Parsed, Rejected, Section
+from components.corpus.html import Page
+from components.corpus.limits import MAX_DOCUMENT, MAX_UNPACKED, MIB, Refused
+from components.corpus.text import decode, tidy
+from components.corpus.unwrap import HEAD, unwrap
 
-FURNITURE = "script, style, nav, footer, aside, noscript, template, form, iframe, svg"
-"""Dropped everywhere; `header` only where it is the page's: an article's holds its title."""
-HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
-BLOCKS = {
-    "p",
-    "li",
-    "div",
-    "tr",
-    "td",
-    "th",
-    "dt",
-    "dd",
-    "pre",
-    "br",
-    "section",
-    "article",
-    "table",
-    "ul",
-    "ol",
-    "blockquote",
-}
+PARSER_VERSION = "2"
+"""Part of the key under which parsed shards are kept: it changes whenever the same bytes are read differently."""
 
-_SPACE = re.compile(r"\s+")
-
-Parser = Callable[[bytes, str], Iterator[Parsed | Rejected]]
+_CONTENT_ERRORS = (None, errno.EINVAL)
 
 
-def parser_for(name: str, body: bytes) -> tuple[str, Parser] | None:
-    """The media type and parser for an object, by its suffix, else by how it begins; None when nothing fits."""
-    start = body[:512].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "text/html", parse_html
-    return _BY_SUFFIX.get(PurePosixPath(name).suffix.lower())
+def parse(body: BinaryIO, size: int, name: str, fields: Fields) -> Iterator[Parsed | Rejected]:
+    """The documents and refusals in one object; nothing that an object holds makes it raise.
+
+    A container that breaks in the middle gives its documents so far, and one refusal for the rest.
+
+    Args:
+        body: The object, seekable, at its beginning.
+        size: Its length in bytes.
+        name: Its URI.
+        fields: Which fields of JSON, or columns of Parquet, make a document.
+
+    Raises:
+        OSError: When the machine fails, not the content: the disk is full or gone.
+    """
+    found = False
+    try:
+        for one in _parse(body, size, name, fields):
+            found = True
+            yield one
+        if not found:
+            raise Refused("EMPTY", "no record")
+    except Refused as refused:
+        yield Rejected(name, "", refused.reason, refused.detail)
+    except OSError as error:
+        if error.errno not in _CONTENT_ERRORS:
+            raise
+        yield Rejected(name, "", "BROKEN", type(error).__name__)
+    except MemoryError:
+        yield Rejected(name, "", "TOO_LARGE", "more than there is memory for")
+    except Exception as error:
+        yield Rejected(name, "", "BROKEN", type(error).__name__)
 
 
-def parse_html(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
-    """One page: `<main>`, or `<article>` if there is just one, else the body; without its furniture."""
-    tree = LexborHTMLParser(body)
-    articles = tree.css("article")
-    content = tree.css_first("main, [role=main]") or (articles[0] if len(articles) == 1 else None)
-    root = content or tree.body
-    if root is None:
-        yield Rejected(name, "", "NO_TEXT", "no body")
-        return
-    for node in root.css(FURNITURE if content else f"{FURNITURE}, header"):
-        node.decompose()
-    head = tree.css_first("title")
-    sections = tuple(_sections(_html_events(root)))
-    title = sections[0].path[0] if sections and sections[0].path else (head.text(strip=True) if head else "")
-    html = tree.css_first("html")
-    language = (html.attributes.get("lang") if html else "") or ""
-    yield Parsed("", " ".join(title.split()) or _stem(name), language, sections)
+def _parse(body: BinaryIO, size: int, name: str, fields: Fields) -> Iterator[Parsed | Rejected]:
+    stream = unwrap(body)
+    source = cast(BinaryIO, stream) if stream else body
+    head = stream.peek(HEAD) if stream else body.read(HEAD)
+    if not stream:
+        body.seek(0)
+    if not head:
+        raise Refused("EMPTY", "no bytes")
+    kind = sniff.kind(head, name)
+    if kind == "jsonl":
+        yield from records.jsonl(source, head, records.Records(name, fields, kind))
+    elif kind in _PAGES or kind == "json":
+        yield from _whole(kind, _all_of(source), name, fields)
+    elif stream:
+        with tempfile.SpooledTemporaryFile(max_size=MAX_DOCUMENT) as file:
+            yield from _seekable(kind, cast(BinaryIO, file), _copy(source, cast(BinaryIO, file)), name, fields)
+    else:
+        yield from _seekable(kind, body, size, name, fields)
 
 
-def parse_markdown(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
-    """One page of CommonMark."""
-    sections = tuple(_sections(_markdown_events(_decode(body))))
-    title = sections[0].path[0] if sections and sections[0].path else _stem(name)
-    yield Parsed("", title, "", sections)
+def _whole(kind: str, body: bytes, name: str, fields: Fields) -> Iterator[Parsed | Rejected]:
+    """The documents of an object that is held in memory."""
+    if kind == "json":
+        yield from records.json_file(body, records.Records(name, fields, kind))
+    else:
+        yield _parsed(kind, _PAGES[kind](body), name)
 
 
-def parse_text(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
+def _seekable(kind: str, body: BinaryIO, size: int, name: str, fields: Fields) -> Iterator[Parsed | Rejected]:
+    """The documents of an object that is read here and there."""
+    if kind == "parquet":
+        yield from parquet.read(body, size, records.Records(name, fields, kind), fields)
+    elif kind == "pdf":
+        page, missing = pdf.parse(body)
+        yield _parsed(kind, page, name)
+        if missing:
+            yield Rejected(name, missing, "BROKEN", "this page, and maybe more, cannot be read")
+    elif kind == "zip":
+        yield _parsed("docx", docx.parse(body, size), name)
+    elif docx.is_encrypted_office(body, size):
+        raise Refused("ENCRYPTED", "an Office document that asks for a password")
+    else:
+        raise Refused("UNKNOWN_FORMAT", "an Office document of before 2007, or another compound file")
+
+
+def _parsed(kind: str, page: Page, name: str) -> Parsed:
+    return Parsed("", page.title or sniff.stem(name), page.language, page.sections, sniff.MEDIA_TYPES[kind])
+
+
+def _all_of(stream: BinaryIO) -> bytes:
+    body = stream.read(MAX_DOCUMENT + 1)
+    if len(body) > MAX_DOCUMENT:
+        raise Refused("TOO_LARGE", f"one document of more than {MAX_DOCUMENT} bytes")
+    return body
+
+
+def _copy(stream: BinaryIO, file: BinaryIO) -> int:
+    """Decompress to where one can seek; how many bytes."""
+    while piece := stream.read(MIB):
+        file.write(piece)
+        if file.tell() > MAX_UNPACKED:
+            raise Refused("TOO_LARGE", f"decompresses to more than {MAX_UNPACKED} bytes")
+    size = file.tell()
+    file.seek(0)
+    return size
+
+
+def _text(body: bytes) -> Page:
     """One text without structure."""
-    yield Parsed("", _stem(name), "", tuple(_sections(iter([(0, _decode(body))]))))
+    text = decode(body)
+    first = text[: len(text) - len(text.lstrip())].count("\n") + 1
+    last = text.rstrip().count("\n") + 1
+    kept = tidy(text)
+    return Page("", "", (Section((), kept, f"lines {first}-{last}"),) if kept else ())
 
 
-def parse_jsonl(body: bytes, name: str) -> Iterator[Parsed | Rejected]:
-    """One document a line, with `text`, and `id` and `title` if it has them; a bad line is rejected alone."""
-    seen: set[str] = set()
-    for number, line in enumerate(_decode(body).split("\n"), start=1):  # a record may hold other line separators
-        if not line.strip():
-            continue
-        try:
-            key, title, text = _record(line, number)
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-            yield Rejected(name, str(number), "BAD_RECORD", type(error).__name__)
-            continue
-        if key in seen:
-            yield Rejected(name, str(number), "DUPLICATE_KEY", "a record above has the same id")
-            continue
-        seen.add(key)
-        heading = [(1, title)] if title else []
-        yield Parsed(key, title or key, "", tuple(_sections(iter([*heading, (0, text)]))))
-
-
-def _record(line: str, number: int) -> tuple[str, str, str]:
-    """Key, title and text of a line; a half of a surrogate pair, which JSON can spell, is replaced."""
-    record = json.loads(line)
-    if not isinstance(record["text"], str):
-        raise TypeError
-    key = next(key for key in (record.get("id"), record.get("_id"), number) if key not in (None, ""))
-    title = " ".join(str(record.get("title") or "").split())
-    return _whole(str(key)), _whole(title), _whole(record["text"])
-
-
-def _whole(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-_BY_SUFFIX: dict[str, tuple[str, Parser]] = {
-    ".html": ("text/html", parse_html),
-    ".htm": ("text/html", parse_html),
-    ".md": ("text/markdown", parse_markdown),
-    ".markdown": ("text/markdown", parse_markdown),
-    ".txt": ("text/plain", parse_text),
-    ".jsonl": ("application/jsonl", parse_jsonl),
+_PAGES: dict[str, Callable[[bytes], Page]] = {
+    "html": html.parse,
+    "markdown": lambda body: markdown.parse(decode(body)),
+    "text": _text,
 }
-
-
-def _decode(body: bytes) -> str:
-    """UTF-8 with or without a mark; what is not UTF-8 becomes the replacement character."""
-    return body.decode("utf-8-sig", errors="replace")
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem
-
-
-def _html_events(root: LexborNode) -> Iterator[tuple[int, str]]:
-    """(level, heading) and (0, text) in reading order; line breaks of the source mean something in `<pre>` alone."""
-    inside: set[int] = set()
-    verbatim: set[int] = set()
-    for node in root.traverse(include_text=True):
-        if node.mem_id in inside:
-            continue
-        tag = node.tag or ""
-        if node.prev and node.prev.tag in BLOCKS:
-            yield 0, "\n"
-        if tag in HEADINGS:
-            inside |= {child.mem_id for child in node.traverse(include_text=True)}
-            yield HEADINGS[tag], node.text()
-        elif tag == "-text":
-            yield 0, node.text() if node.mem_id in verbatim else _SPACE.sub(" ", node.text())
-        elif tag in BLOCKS:
-            verbatim |= {child.mem_id for child in node.traverse(include_text=True)} if tag == "pre" else set()
-            yield 0, "\n"
-
-
-def _markdown_events(text: str) -> Iterator[tuple[int, str]]:
-    """(level, heading) and (0, text) in reading order."""
-    level = 0
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
-        if token.type == "heading_open":
-            level = HEADINGS[token.tag]
-        elif token.type in ("inline", "fence", "code_block"):
-            plain = "".join(_plain(c) for c in token.children) if token.children else token.content
-            yield level, plain if level else f"{plain}\n"
-            level = 0
-
-
-def _plain(token: Token) -> str:
-    """What an inline token shows; those that open and close emphasis and links show nothing."""
-    return {"softbreak": " ", "hardbreak": "\n"}.get(token.type, token.content)
-
-
-def _sections(events: Iterator[tuple[int, str]]) -> Iterator[Section]:
-    """Gather text under its headings; sections without text are headings of the next ones."""
-    path: list[tuple[int, str]] = []
-    parts: list[str] = []
-    for level, text in events:
-        if not level:
-            parts.append(text)
-            continue
-        yield from _flush(path, parts)
-        path = [*(above for above in path if above[0] < level), (level, " ".join(text.split()))]
-        parts = []
-    yield from _flush(path, parts)
-
-
-def _flush(path: list[tuple[int, str]], parts: list[str]) -> Iterator[Section]:
-    lines = (" ".join(line.split()) for line in "".join(parts).split("\n"))
-    text = "\n".join(line for line in lines if line)
-    if text:
-        yield Section(tuple(heading for _, heading in path if heading), text)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from tokenizers import Tokenizer
 
+from components.corpus import documents
 from components.corpus.document import Document, Section
+from components.corpus.tokens import WIDE_STOPS, Tokens
 from components.store.artifact import Artifact
 from components.store.errors import UserError
 
@@ -25,8 +28,10 @@ PASSAGE_SCHEMA = pa.schema(
         ("end", pa.int64()),
     ]
 )
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")
-_WORD = re.compile(r"\S+")
+
+_SPACE, _LINE = map(ord, " \n")
+_STOPS = np.array([[ord(mark)] for mark in ".!?"], np.uint8)
+_WIDE_STOPS = [ord(mark) for mark in WIDE_STOPS]
 
 
 @dataclass(frozen=True)
@@ -48,90 +53,219 @@ class Passage:
     end: int
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A run of sentences of one section, below the line that shows its headings."""
+class _Piece(NamedTuple):
+    """A stretch of one section, below the line that shows its headings.
+
+    Attributes:
+        new: Characters at its end that the piece before does not hold.
+    """
 
     section: Section
     heading: str
     text: str
     start: int
-    end: int
+    new: int
     tokens: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+    def part(self, start: int, end: int) -> _Piece:
+        """What is between two of its characters."""
+        text = self.text[start:end].rstrip()
+        kept = text.lstrip()
+        return self._replace(text=kept, start=self.start + start + len(text) - len(kept), new=min(self.new, len(kept)))
+
+    def smaller(self) -> list[_Piece]:
+        """The piece without what it repeats; if that is nothing, its halves, cut between words if it can be."""
+        text, half = self.text, len(self.text) // 2
+        if self.new < len(text):
+            return [self.part(len(text) - self.new, len(text))]
+        middle = max(text.rfind(" ", 1, half + 1), text.rfind("\n", 1, half + 1))
+        middle = middle if middle > 0 else half
+        return [self.part(0, middle), self.part(middle, len(text))]
+
+
+@dataclass(frozen=True)
+class _Units:
+    """A document's words, and the parts of its longest ones: it is cut between them.
+
+    Attributes:
+        starts: Where each unit begins (characters), then the end of the text.
+        total: Tokens before each unit, then of all.
+        ends: Units before which a sentence or a line ends, sorted.
+        parted: Some word was cut, so that `total` is an estimate.
+    """
+
+    text: str
+    tokens: Tokens
+    starts: list[int]
+    total: list[int]
+    ends: list[int]
+    parted: bool
+
+    @classmethod
+    def of(cls, text: str, tokens: Tokens, largest: int) -> _Units:
+        """Cut a text at spaces and line breaks, and words of more than `largest` tokens where tokens begin."""
+        points = _points(text)
+        breaks = np.flatnonzero((points == _SPACE) | (points == _LINE))
+        lines = points[breaks] == _LINE
+        starts = np.concatenate([[0], breaks + 1])
+        ends = np.flatnonzero(lines | (points[breaks - 1] == _STOPS).any(axis=0)) + 1
+        words = tokens.words(text)
+        costs = tokens.costs(words)
+        long = np.flatnonzero(costs > largest)
+        if long.size:
+            marks = np.union1d(starts[ends], np.flatnonzero(np.isin(points, _WIDE_STOPS)) + 1)
+            starts, costs = tokens.parted(words, starts, costs, long, max(1, largest // 8))
+            ends = np.flatnonzero(np.isin(starts, marks))
+        total = np.concatenate([[0], np.cumsum(costs)]).tolist()
+        return cls(text, tokens, [*starts.tolist(), len(text) + 1], total, ends.tolist(), long.size > 0)
+
+    def more(self, begin: int) -> int:
+        """What the first unit of a line counts more than within its own."""
+        start = self.starts[begin]
+        if self.tokens.alike or self.text[start - 1 : start] == "\n":
+            return 0
+        return self.tokens.more(self.text[start : self.starts[begin + 1] - 1])
+
+    def reach(self, begin: int, fresh: int, last: int, room: int) -> int:
+        """Where a passage that begins with unit `begin` ends: it fits in `room`, and holds `fresh` at least.
+
+        At the last end of a sentence, unless that leaves more than half of the passage empty.
+        """
+        total = self.total
+        most = bisect_right(total, total[begin] + room - self.more(begin)) - 1
+        most = max(min(most, last), fresh + 1)
+        if most == last:
+            return last
+        nearest = bisect_right(self.ends, most) - 1
+        end = self.ends[nearest] if nearest >= 0 else 0
+        return end if end > fresh and 2 * (total[end] - total[begin]) >= total[most] - total[begin] else most
+
+    def back(self, begin: int, end: int, overlap: int) -> int:
+        """Where the passage after [begin, end) begins: up to `overlap` tokens before `end`.
+
+        At the beginning of a sentence, unless that gives away more than half of the overlap.
+        """
+        total = self.total
+        first = min(max(bisect_left(total, total[end] - overlap), begin + 1), end)
+        nearest = bisect_left(self.ends, first)
+        start = self.ends[nearest] if nearest < len(self.ends) else end
+        return start if start < end and 2 * (total[end] - total[start]) >= overlap else first
 
 
 class Cutter:
-    """Cuts documents with the tokenizer of a model folder (no torch needed)."""
+    """Cuts documents with the tokenizer of a model folder (no torch needed).
 
-    def __init__(self, model: Path, limit: int) -> None:
-        """Load `tokenizer.json` of the folder `model`; `limit` is the longest passage in tokens.
+    Attributes:
+        rejected: Characters in no passage, since one alone makes more tokens than a passage may have.
+    """
+
+    def __init__(self, model: Path, limit: int, overlap: int = 0) -> None:
+        """Take a model's tokenizer.
+
+        Args:
+            model: A sentence-transformers folder.
+            limit: The longest passage in tokens, with title, headings and what the model adds.
+            overlap: About how many tokens of a long section's passage its next one repeats.
 
         Raises:
-            UserError: NOT_A_MODEL when the folder has no fast tokenizer.
+            UserError: NOT_A_MODEL when the folder has no fast tokenizer, PASSAGE_TOO_LONG when the model would cut
+                passages off, OVERLAP_TOO_LARGE.
         """
-        try:
-            self._tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-        except Exception as error:  # the library raises bare Exception
-            raise UserError("NOT_A_MODEL", f"{model.name} has no readable tokenizer.json", found=str(error)) from None
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self.limit = limit
+        if 2 * overlap >= limit:
+            found, expected = f"{overlap} tokens", f"less than half of corpus.passage_tokens, {limit}"
+            raise UserError("OVERLAP_TOO_LARGE", "corpus.passage_overlap is too large", found=found, expected=expected)
+        self._tokens = Tokens(model)
+        self._tokens.check(limit)
+        self.limit, self.overlap = limit, overlap
+        self.rejected = 0
 
     def passages(self, document: Document) -> Iterator[Passage]:
         """The document's passages, in order; together they hold all of its text."""
-        title = self._clip(document.title)
-        budget = self.limit - self._tokenizer.num_special_tokens_to_add(False) - self._count([title])[0]
-        pack: list[_Piece] = []
-        number = 0
-        for piece in self._pieces(document, budget):
-            if pack and sum(p.tokens for p in pack) + piece.tokens > budget:
-                yield _passage(document, title, number, pack)
-                pack, number = [], number + 1
-            pack.append(piece)
-        if pack:
-            yield _passage(document, title, number, pack)
+        tokens, quarter = self._tokens, self.limit // 4
+        headings = [" > ".join(_headings(document, section)) for section in document.sections]
+        tokens.costs(" ".join([document.title, *headings]).split(" "))  # at once, what the loop below asks one by one
+        units = _Units.of(document.text, tokens, self.limit - tokens.special - 2 * quarter)
+        title = tokens.clip(document.title, quarter)
+        budget = self.limit - tokens.special - tokens.encoded(title) - units.parted  # a part may begin with one more
+        packs = _packed(self._pieces(document, headings, units, budget), budget)
+        known = budget if title and tokens.sums and not units.parted else 0
+        for number, pack in enumerate(self._fitting(title, packs, known)):
+            path = " > ".join(pack[0].section.path) or document.title
+            start, end = pack[0].start, pack[-1].end
+            yield Passage(f"{document.id}-{number}", document.id, path, _shown(title, pack), start, end)
 
-    def _pieces(self, document: Document, budget: int) -> Iterator[_Piece]:
-        """Every section, cut at sentence ends (then at words) where it is too long for one passage."""
-        offset = 0
-        for section in document.sections:
-            heading = self._clip(" > ".join(_headings(document, section)))
-            fixed = self._count([f"\n{heading}\n"])[0]
-            start, tokens = 0, fixed
-            for a, count in self._spans(section.text, budget - fixed):
-                if tokens > fixed and tokens + count > budget:
-                    yield _piece(section, heading, offset, start, a, tokens)
-                    start, tokens = a, fixed
-                tokens += count
-            yield _piece(section, heading, offset, start, len(section.text), tokens)
+    def _pieces(self, document: Document, headings: list[str], units: _Units, budget: int) -> Iterator[_Piece]:
+        """Every section, cut where it is too long for one passage."""
+        text, first, offset = document.text, 0, 0
+        for section, whole in zip(document.sections, headings, strict=True):
             offset += len(section.text) + 1
+            last = bisect_left(units.starts, offset, first)
+            heading = self._tokens.clip(whole, self.limit // 4)
+            fixed = self._tokens.count(heading) if heading else 0
+            for begin, fresh, end in self._stretches(units, first, last, budget - fixed):
+                start = units.starts[begin]
+                found = text[start : units.starts[end]].rstrip()
+                kept = found.lstrip()
+                new = len(found) - units.starts[fresh] + start if begin < fresh else len(kept)
+                if kept and new > 0:
+                    count = fixed + units.more(begin) + units.total[end] - units.total[begin]
+                    yield _Piece(section, heading, kept, start + len(found) - len(kept), new, count)
+            first = last
 
-    def _spans(self, text: str, room: int) -> Iterator[tuple[int, int]]:
-        """Where each sentence begins and its tokens; one of more than `room` tokens comes word by word."""
-        spans = list(_sentences(text))
-        for (a, b), count in zip(spans, self._count([text[a:b] for a, b in spans]), strict=True):
-            words = [word.start() for word in _WORD.finditer(text, a, b)] if count > room else []
-            cuts = [a, *words[1:], b]
-            counts = self._count([text[c:d] for c, d in pairwise(cuts)]) if words else [count]
-            yield from zip(cuts[:-1], counts, strict=True)
+    def _stretches(self, units: _Units, first: int, last: int, room: int) -> Iterator[tuple[int, int, int]]:
+        """The first unit of each passage of a section, the first that the one before has not, and the end."""
+        overlap = min(self.overlap, room // 2)
+        begin = fresh = first
+        while fresh < last:
+            end = units.reach(begin, fresh, last, room)
+            yield begin, fresh, end
+            begin, fresh = units.back(begin, end, overlap) if overlap > 0 and end < last else end, end
 
-    def _clip(self, text: str) -> str:
-        """As much of a title or headings as fits in a quarter of a passage: the text needs the room."""
-        most = self.limit // 4
-        found = self._tokenizer.encode(text, add_special_tokens=False)
-        return text if len(found.ids) <= most else text[: found.offsets[most - 1][1]]
+    def _fitting(self, title: str, packs: Iterable[list[_Piece]], known: int) -> Iterator[list[_Piece]]:
+        """The packs; those that count more than `known` are encoded, and made smaller until they fit."""
+        start = -1
+        for pack in packs:
+            again = pack[0].start <= start  # the one before was made smaller, and this one would repeat all of it
+            pack = [*pack[0].smaller(), *pack[1:]] if again else pack
+            fits = sum(piece.tokens for piece in pack) <= known
+            for small in [pack] if fits else self._small(title, pack):
+                start = small[0].start
+                yield small
 
-    def _count(self, texts: list[str]) -> list[int]:
-        return [len(e.ids) for e in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+    def _small(self, title: str, pack: list[_Piece]) -> Iterator[list[_Piece]]:
+        if self._tokens.encoded(_shown(title, pack), special=True) <= self.limit:
+            yield pack
+        elif len(pack) == len(pack[0].text) == 1:
+            self.rejected += 1
+        else:
+            half = len(pack) // 2
+            for part in (pack[:half], pack[half:]) if half else ([piece] for piece in pack[0].smaller()):
+                yield from self._small(title, part)
 
 
-def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Sentences as offsets that cover the text; one of over 60 words is cut every 40."""
-    cuts = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
-    for a, b in pairwise(cuts):
-        words = [word.start() for word in _WORD.finditer(text, a, b)]
-        starts = words[40::40] if len(words) > 60 else []
-        yield from zip([a, *starts], [*starts, b], strict=True)
+def _packed(pieces: Iterable[_Piece], budget: int) -> Iterator[list[_Piece]]:
+    """Neighbouring pieces that fit in one passage together; of one section, each has its own."""
+    pack: list[_Piece] = []
+    filled = 0
+    for piece in pieces:
+        if pack and (filled + piece.tokens > budget or piece.section is pack[-1].section):
+            yield pack
+            pack, filled = [], 0
+        pack.append(piece)
+        filled += piece.tokens
+    if pack:
+        yield pack
+
+
+def _points(text: str) -> npt.NDArray[np.unsignedinteger]:
+    """The characters of a text as numbers."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def _headings(document: Document, section: Section) -> tuple[str, ...]:
@@ -139,14 +273,8 @@ def _headings(document: Document, section: Section) -> tuple[str, ...]:
     return section.path[1:] if section.path[:1] == (document.title,) else section.path
 
 
-def _piece(section: Section, heading: str, offset: int, start: int, end: int, tokens: int) -> _Piece:
-    text = section.text[start:end]
-    kept = text.strip()
-    begin = offset + start + (len(text) - len(text.lstrip()))
-    return _Piece(section, heading, kept, begin, begin + len(kept), tokens)
-
-
-def _passage(document: Document, title: str, number: int, pack: list[_Piece]) -> Passage:
+def _shown(title: str, pack: list[_Piece]) -> str:
+    """The title, then each heading with the text below it."""
     lines = [title]
     shown = ""
     for piece in pack:
@@ -154,15 +282,13 @@ def _passage(document: Document, title: str, number: int, pack: list[_Piece]) ->
             lines.append(piece.heading)
             shown = piece.heading or shown
         lines.append(piece.text)
-    path = " > ".join(pack[0].section.path) or document.title
-    text = "\n".join(line for line in lines if line)
-    return Passage(f"{document.id}-{number}", document.id, path, text, pack[0].start, pack[-1].end)
+    return "\n".join(line for line in lines if line)
 
 
-def cut(documents: Artifact, cutter: Cutter) -> Iterator[Passage]:
-    """The passages of every document, document by document."""
-    for row in documents.rows("documents"):
-        yield from cutter.passages(Document.from_row(row))
+def cut(artifact: Artifact, cutter: Cutter) -> Iterator[Passage]:
+    """The passages of every document of the artifact `documents`, but of its duplicates."""
+    for document in documents.read(artifact):
+        yield from cutter.passages(document)
 
 
 def read(artifact: Artifact) -> list[Passage]:

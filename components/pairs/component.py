@@ -11,6 +11,7 @@ def mine(
     base: dsl.Input[dsl.Model],
     sources: list[str],
     passage_tokens: int,
+    passage_overlap: int,
     config: dict[str, object],
     passages: dsl.Output[dsl.Dataset],
     pairs: dsl.Output[dsl.Dataset],
@@ -26,6 +27,7 @@ def mine(
         base: The base model, for its tokenizer.
         sources: Addresses that corpus ids of the qrels may be relative to.
         passage_tokens: The longest passage.
+        passage_overlap: How much of a passage its next one repeats.
         config: The recipe's section `pairs`.
         passages: The retrieval corpus.
         pairs: Training pairs, and the headings that made none.
@@ -43,6 +45,6 @@ def mine(
         out = miner.Outputs(Path(passages.path), Path(pairs.path), Path(judged.path), Path(leakage.path))
         checked = PairsConfig.parse(config, where="pairs")
         where = (state, snapshot, Path(documents.path), Path(base.path))
-        found = miner.mine(*where, sources, int(passage_tokens), checked, out)
+        found = miner.mine(*where, sources, (int(passage_tokens), int(passage_overlap)), checked, out)
         judging = f"{found.queries['dev']:,} dev and {found.queries['sealed']:,} sealed queries"
         note(f"{found.pairs:,} pairs, {found.passages:,} passages, {judging}", **vars(found))

@@ -15,6 +15,8 @@ from typing import Any
 
 from components.corpus import passages, snapshot
 from components.corpus.document import Document
+from components.corpus.documents import read as read_documents
+from components.corpus.documents import rows as document_rows
 from components.pairs import headings, judged, leakage, sealed, split
 from components.pairs.config import PairsConfig, Side
 from components.store.artifact import Artifact, ArtifactWriter
@@ -56,8 +58,7 @@ class Corpus:
 
     def side(self, side: Side) -> Iterator[Document]:
         """The documents on one side."""
-        rows = self.artifact.rows("documents")
-        return (Document.from_row(row) for row in rows if self.sides[row["id"]] == side)
+        return (document for document in read_documents(self.artifact) if self.sides[document.id] == side)
 
 
 def mine(
@@ -66,7 +67,7 @@ def mine(
     documents: Path,
     base: Path,
     sources: list[str],
-    tokens: int,
+    tokens: tuple[int, int],
     config: PairsConfig,
     out: Outputs,
 ) -> Mined:
@@ -78,7 +79,7 @@ def mine(
         documents: The artifact `documents`.
         base: The artifact of the base model, whose tokenizer cuts the passages.
         sources: Addresses that corpus ids may be relative to.
-        tokens: The longest passage.
+        tokens: The longest passage, and how much of it the next one repeats.
         config: The recipe's section.
         out: Where the artifacts go.
 
@@ -87,9 +88,9 @@ def mine(
     """
     artifact = Artifact.open(documents, "documents")
     groups = {row["document"]: row["group"] for row in artifact.rows("groups")}
-    uris = {row["id"]: row["uri"] for row in artifact.rows("documents", ["id", "uri"])}
+    uris = {row["id"]: row["uri"] for row in document_rows(artifact, ["id", "uri"])}
     dropped: Counter[str] = Counter()
-    queries = judged.parse(snapshot.read(state, digest, "judged"), _names(artifact, uris, sources), dropped)
+    queries = judged.parse(snapshot.read(state, digest, "judged"), _names(artifact, sources), dropped)
     copies = {row["id"]: groups[row["document"]] for row in artifact.rows("duplicates")}
     assigned = split.assign(State(state), groups | copies, queries, config.shares)
     sides = {document: assigned[document] for document in groups}
@@ -106,15 +107,15 @@ def mine(
     return Mined(cut, made, pairs_dropped, counted, dict(sorted(dropped.items())))
 
 
-def _names(artifact: Artifact, uris: Mapping[str, str], sources: list[str]) -> dict[str, str]:
+def _names(artifact: Artifact, sources: list[str]) -> dict[str, str]:
     """Every name that qrels may use for a document -> its id; names of set-aside duplicates lead to the one kept.
 
     A name that two documents share (a record id in two files) leads to neither.
     """
-    named = [*((uri, document) for document, uri in uris.items())]
-    named += [(row["uri"], row["document"]) for row in artifact.rows("duplicates")]
+    copies = {row["id"]: row["document"] for row in artifact.rows("duplicates")}
     owners: dict[str, set[str]] = defaultdict(set)
-    for uri, document in named:
+    for row in artifact.rows("documents", ["id", "uri"]):
+        uri, document = row["uri"], copies.get(row["id"], row["id"])
         shorter = [uri.removeprefix(f"{source.rstrip('/')}/") for source in sources]
         for name in {uri, *shorter, *([uri.partition("#")[2]] if "#" in uri else [])}:
             owners[name].add(document)
@@ -130,11 +131,11 @@ def _judged_on_both(queries: Mapping[Side, list[judged.Query]], dropped: Counter
             )
 
 
-def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: int, inputs: dict[str, str]) -> int:
-    cutter = passages.Cutter(base.path, tokens)
+def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: tuple[int, int], inputs: dict[str, str]) -> int:
+    cutter = passages.Cutter(base.path, *tokens)
     with ArtifactWriter(out, "passages", inputs | {"base": base.fingerprint}) as writer:
         count = writer.table("passages", passages.PASSAGE_SCHEMA, passages.rows(passages.cut(artifact, cutter)))
-        writer.facts |= {"passages": count, "documents": artifact.count("documents")}
+        writer.facts |= {"passages": count, "documents": artifact.facts["documents"]}
     return count
 
 
@@ -146,7 +147,7 @@ def _write_pairs(
     equal: list[str] = []
 
     def rows() -> Iterator[dict[str, Any]]:
-        common = headings.count_headings(Document.from_row(row) for row in corpus.artifact.rows("documents"))
+        common = headings.count_headings(read_documents(corpus.artifact))
         for document in corpus.side("train"):
             for found in headings.pairs(document, corpus.groups[document.id], common):
                 if isinstance(found, headings.Dropped):

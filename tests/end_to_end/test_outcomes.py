@@ -98,7 +98,7 @@ def shuffled() -> Iterator[tuple[str, bytes]]:
 
 def test_one_trained_on_shuffled_positives_is_held(line: Line) -> None:
     hub = line.hub()
-    source = line.recipe.corpus.sources[0]
+    source = line.recipe.corpus.sources[0].uri
     assert demo.upload(Folder(source), shuffled()) > 700
     record = line.run()
     assert record["outcome"] == "HELD", verdict(record)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from components.corpus import passages, snapshot
+from components.corpus.config import Source
 from components.corpus.passages import Passage
 from components.evaluation import examples, files
 from components.evaluation.evaluate import Inputs, evaluate
@@ -65,7 +66,7 @@ def run(inputs, place, tmp_path) -> Evaluate:
     """Evaluate with the champion at that path; the state is the test's own."""
     for name, body in GUARD.items():
         Folder(f"{place}/guard").write(name, body.encode())
-    digest, _ = snapshot.take(f"{place}/state", {"guard:facts": [f"{place}/guard"]})
+    digest = snapshot.take(f"{place}/state", {"guard:facts": [Source(uri=f"{place}/guard")]}).digest
 
     def run(champion: str) -> tuple[Scores, Path, Path]:
         rest = (inputs / name for name in ("candidate", "permit", "judged", "passages"))

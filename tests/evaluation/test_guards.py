@@ -5,6 +5,7 @@ import json
 import pytest
 
 from components.corpus import snapshot
+from components.corpus.config import Source
 from components.evaluation.guards import Guard
 from components.retrieval.encoder import Encoder
 from components.store.errors import UserError
@@ -31,7 +32,7 @@ def read(place: str, **files: str | bytes) -> Guard:
     for name, body in given.items():
         if body:
             Folder(f"{place}/guard").write(names[name], body.encode() if isinstance(body, str) else body)
-    digest, _ = snapshot.take(f"{place}/state", {"guard:facts": [f"{place}/guard"]})
+    digest = snapshot.take(f"{place}/state", {"guard:facts": [Source(uri=f"{place}/guard")]}).digest
     return Guard.read("facts", snapshot.read(f"{place}/state", digest, "guard:facts"))
 
 

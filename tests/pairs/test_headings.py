@@ -14,7 +14,7 @@ ANSWER = "Turn the valve to the left until it stops."
 def document(*sections: tuple[str, str]) -> Document:
     """A document with these headings and texts; an empty heading is none."""
     made = tuple(Section(("Boiler", heading) if heading else (), text) for heading, text in sections)
-    return Document.of(Parsed("", "Boiler", "", made), uri="s3://b/boiler.md", version="1", media_type="text/markdown")
+    return Document.of(Parsed("", "Boiler", "", made, "text/markdown"), uri="s3://b/boiler.md", version="1")
 
 
 def only(heading: str, text: str = ANSWER, common: Counter[str] | None = None) -> Pair | Dropped:

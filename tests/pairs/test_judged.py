@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from components.corpus import snapshot
+from components.corpus.config import Source
 from components.pairs import judged
 from components.pairs.judged import Query
 from components.store.artifact import Artifact
@@ -21,7 +22,7 @@ def parse(place: str, files: dict[str, str | bytes]) -> tuple[list[Query], Count
     """The queries in these files, and the counted drops that are not zero."""
     for name, body in files.items():
         Folder(f"{place}/judged").write(name, body.encode() if isinstance(body, str) else body)
-    digest, _ = snapshot.take(f"{place}/state", {"judged": [f"{place}/judged"]})
+    digest = snapshot.take(f"{place}/state", {"judged": [Source(uri=f"{place}/judged")]}).digest
     dropped: Counter[str] = Counter()
     queries = judged.parse(snapshot.read(f"{place}/state", digest, "judged"), DOCUMENTS, dropped)
     return queries, +dropped

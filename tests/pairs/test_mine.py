@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from components.corpus import snapshot
+from components.corpus import documents, snapshot
+from components.corpus.config import ReadingConfig, Source
 from components.corpus.gather import gather
 from components.corpus.load import load
 from components.pairs import headings, judged, mine, sealed
@@ -27,6 +28,7 @@ from components.store.state import State
 
 PLACE = "s3://tests/mine"
 SOURCES = [f"{PLACE}/docs/", f"{PLACE}/notes"]
+PLACES = {"documents": [Source(uri=uri) for uri in SOURCES], "judged": [Source(uri=f"{PLACE}/judged")]}
 SHARES = {"train": 0.4, "dev": 0.2, "sealed": 0.2, "reserve": 0.2}
 COLOURS = ("red", "blue", "green", "grey", "black")
 NAMES = ("saw", "drill", "lamp", "pump", "hoist", "vice", "jack", "winch", "lathe", "anvil", "press")
@@ -93,8 +95,8 @@ class Setting:
         known = {"judged": f"{PLACE}/judged", "shares": SHARES, "min_pairs": 20} | config
         outputs = Outputs(*(out / kind for kind in KINDS))
         checked = PairsConfig.parse(known, where="pairs")
-        snapshot.take(state, {"documents": SOURCES, "judged": [f"{PLACE}/judged"]})
-        return mine.mine(state, self.digest, self.documents, self.base, SOURCES, 128, checked, outputs), outputs
+        snapshot.take(state, PLACES)
+        return mine.mine(state, self.digest, self.documents, self.base, SOURCES, (128, 0), checked, outputs), outputs
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,10 @@ def setting(s3, tiny_model, tmp_path_factory) -> Setting:
     work = tmp_path_factory.mktemp("mine")
     write_documents()
     write_judged()
-    digest, _ = snapshot.take(f"{PLACE}/state", {"documents": SOURCES, "judged": [f"{PLACE}/judged"]})
-    load(f"{PLACE}/state", digest, 0, 10**9, work / "part")
-    gather([work / "part"], work / "documents")
+    digest = snapshot.take(f"{PLACE}/state", PLACES).digest
+    config = ReadingConfig(sources=PLACES["documents"])
+    load(f"{PLACE}/state", digest, 0, config, work / "part")
+    gather(f"{PLACE}/state", [work / "part"], config, work / "documents")
     write_model(work / "base", tiny_model, reference="base@1")
     return Setting(digest, work / "documents", work / "base")
 
@@ -132,7 +135,7 @@ def run(setting, tmp_path_factory) -> Run:
     digest = Artifact.open(outputs.judged, "judged").facts["sealed"]
     kept = sealed.fetch(f"{PLACE}/state", digest, work / "sealed")
     known = State(f"{PLACE}/state").get("split.json")
-    ids = [row["id"] for row in Artifact.open(setting.documents, "documents").rows("documents", ["id"])]
+    ids = [row["id"] for row in documents.rows(Artifact.open(setting.documents, "documents"), ["id"])]
     return Run(found, outputs, {document: known[document] for document in ids}, kept)
 
 
@@ -249,7 +252,7 @@ def test_leakage_counts_the_sealed_documents_and_the_anchors_taken_out(run):
 def test_qrels_name_a_document_in_every_way(setting, name, file):
     artifact = Artifact.open(setting.documents, "documents")
     uris = {row["id"]: row["uri"] for row in artifact.rows("documents")}
-    assert uris[mine._names(artifact, uris, SOURCES)[name]] == f"{PLACE}/{file}"
+    assert uris[mine._names(artifact, SOURCES)[name]] == f"{PLACE}/{file}"
 
 
 def test_every_judgement_reaches_a_document(run):

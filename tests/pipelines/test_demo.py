@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.corpus.formats import parse_html
+from components.corpus.html import parse
 from components.store import s3
 from components.store.errors import UserError
 from pipelines import demo, demo_guard, demo_questions, demo_reference
@@ -50,7 +50,7 @@ def records(body: bytes) -> list[dict]:
 
 
 def test_a_page_holds_title_service_opening_and_capped_parameters():
-    sections = next(parse_html(page("ec2", "RunInstances"), "RunInstances.html")).sections
+    sections = parse(page("ec2", "RunInstances")).sections
     assert [section.path for section in sections] == [
         ("RunInstances",),
         ("RunInstances", "Request parameters"),

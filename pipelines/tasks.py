@@ -1,0 +1,41 @@
+"""Tasks that more than one pipeline is made of: how documents are loaded, and what is cached."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kfp import dsl, kubernetes
+from kfp.dsl import PipelineTask
+
+from components.corpus import component as corpus
+from pipelines.recipe import Recipe
+
+
+def recorded(state: str, task: PipelineTask) -> PipelineTask:
+    """Let the step put its typed error on the run's record; the environment is no part of a cache key there."""
+    kubernetes.use_field_path_as_env(task, "TOUCHSTONE_RUN", "metadata.labels['pipeline/runid']")
+    return task.set_env_variable("TOUCHSTONE_STATE", state)
+
+
+def fresh(state: str, task: PipelineTask) -> PipelineTask:
+    """Run the step every time: it looks at the world, charges a look or changes something."""
+    return recorded(state, task).set_caching_options(False)
+
+
+def snapshot(recipe: Recipe) -> Any:
+    """The digest of today's listing."""
+    places = {
+        role: [source.model_dump(mode="json", exclude_none=True) for source in sources]
+        for role, sources in recipe.places.items()
+    }
+    return fresh(recipe.state, corpus.snapshot(state=recipe.state, places=places)).output
+
+
+def documents(recipe: Recipe, digest: Any) -> Any:
+    """The artifact `documents`, loaded shard by shard."""
+    state, reading = recipe.state, recipe.corpus.reading
+    known = {"state": state, "snapshot": digest}
+    shards = recorded(state, corpus.cut(**known, shard_bytes=recipe.corpus.shard_bytes))
+    with dsl.ParallelFor(shards.output, parallelism=recipe.corpus.shards_at_once) as shard:
+        part = recorded(state, corpus.load(**known, shard=shard, config=reading))
+    return recorded(state, corpus.gather(state=state, config=reading, parts=dsl.Collected(part.output))).output

@@ -1,0 +1,146 @@
+"""The long campaigns, whole: `make campaign`. Counts and violations go to docs/results.md; violations exit with 1.
+
+python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards; all of them without a name
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from components.corpus import snapshot
+from components.corpus.config import ReadingConfig
+from components.corpus.gather import gather
+from components.corpus.load import load
+from components.store.artifact import Artifact
+from components.store.s3 import Folder
+from pipelines import local
+from pipelines.recipe import Recipe
+from pipelines.s3_server import running
+from pipelines.screen import Screen
+from tests.corpus.bad_inputs import bad_files
+from tests.corpus.bad_inputs_campaign import SEED, campaign, table, upload
+
+RESULTS = Path(__file__).parents[1] / "docs/results.md"
+Told = tuple[list[str], list[str]]
+"""Lines of Markdown, and violations."""
+
+
+def bad_inputs() -> Told:
+    """Every bad file, each parsed in a process of its own."""
+    rows = campaign()
+    return list(table(rows)), [wrong for row in rows for wrong in row.violations]
+
+
+def bad_bucket() -> Told:
+    """Every bad file but the largest in a bucket, under its hostile key, through snapshot, load and gather."""
+    place = "s3://hostile"
+    Folder(place).ensure_bucket()
+    with tempfile.TemporaryDirectory() as work:
+        files = list(bad_files(Path(work), SEED))
+        refused = upload(files, place)
+        listed = {entry.uri for entry in Folder(place).list()}
+        taken, rows = _loaded(place, Path(work) / "run")
+    ended = {str(row["uri"]).removesuffix(f"#{row['record']}" if row["record"] else "") for row in rows}
+    skipped = sum(taken.skipped.values())
+    wrong = [f"{uri!r} was listed and is lost" for uri in sorted(listed - ended) if not uri.endswith("/")]
+    wrong += [] if taken.objects + skipped == len(listed) else [f"{len(listed)} listed, {taken.objects} + {skipped}"]
+    wrong += [] if len(ended) == taken.objects else [f"{taken.objects} objects, {len(ended)} ended somewhere"]
+    reasons = Counter(str(row.get("reason", "document")) for row in rows)
+    counts = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+    keys = f"{len(files)} files; {len(refused)} keys that the server itself refuses; {len(listed)} objects listed"
+    return [f"{keys}, {skipped} of them folder markers. Rows: {counts}."], wrong
+
+
+def _loaded(place: str, out: Path) -> tuple[snapshot.Taken, list[dict[str, object]]]:
+    """Snapshot, load, gather; every row of documents and rejected."""
+    config = ReadingConfig.parse({"sources": [place]}, where="campaign")
+    state = "s3://campaign/hostile"
+    Folder(state).ensure_bucket()
+    taken = snapshot.take(state, {"documents": config.sources})
+    load(state, taken.digest, 0, config.model_copy(update={"shard_bytes": 8_000_000_000}), out / "part")
+    gather(state, [out / "part"], config, out / "documents")
+    made = Artifact.open(out / "documents", "documents")
+    rows = list(made.rows("documents", ["uri", "record"]))
+    return taken, rows + list(made.rows("rejected", ["uri", "record", "reason"]))
+
+
+def faults() -> Told:
+    """Every fault of the S3 door in every phase, once and always."""
+    from tests.store.faults import faults_campaign
+
+    found = faults_campaign()
+    outcomes = Counter(one.outcome for one in found)
+    kinds, phases = ({getattr(one, name) for one in found} for name in ("fault", "phase"))
+    counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
+    lines = [f"{len(found)} runs: {len(kinds)} kinds of fault in {len(phases)} phases, once and always. {counts}."]
+    return lines, [f"{one.fault}, {one.phase}, {one.often}: {one.violation}" for one in found if one.violation]
+
+
+def shards() -> Told:
+    """The documents of 1, 3, 7 and 128 shards, through the compiled DAG; each with an empty state."""
+    place = "s3://campaign/shards"
+    docs = Folder(f"{place}/docs")
+    docs.ensure_bucket()
+    for number in range(400):
+        docs.write(f"{number:03}.md", f"# Page {number}\n\nTurn valve {number} left, then wait.\n".encode() * 20)
+    Folder(f"{place}/judged").write("queries.jsonl", b"{}")
+    size = sum(entry.size for entry in docs.list())
+    found = {count: _digest(place, count, -(-size // count)) for count in (1, 3, 7, 128)}
+    lines = [f"{count} shards: {loads} loads, documents {digest[:16]}" for count, (loads, digest) in found.items()]
+    wrong = [f"{count} shards were {loads}" for count, (loads, _) in found.items() if loads != count]
+    return lines, wrong + (["the digests differ"] if len({digest for _, digest in found.values()}) > 1 else [])
+
+
+def _digest(place: str, count: int, shard_bytes: int) -> tuple[int, str]:
+    """How many loads there were, and the digest of the documents."""
+    known = {
+        "name": "shards",
+        "state": f"{place}/state-{count}",
+        "target": f"{place}/hub",
+        "base_model": f"{place}/base",
+    }
+    corpus = {"sources": [f"{place}/docs"], "shard_bytes": shard_bytes}
+    recipe = Recipe.parse(known | {"corpus": corpus, "pairs": {"judged": f"{place}/judged"}}, where="campaign")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        record = local.run_corpus(recipe, Screen(io.StringIO()), servers=[])
+    return len(record["loads"]), record["found"]["digest"]
+
+
+CAMPAIGNS: dict[str, Callable[[], Told]] = {
+    "bad-inputs": bad_inputs,
+    "bad-bucket": bad_bucket,
+    "faults": faults,
+    "shards": shards,
+}
+
+
+def write(name: str, lines: list[str], wrong: list[str]) -> None:
+    """Put the result between its marks in docs/results.md."""
+    text = RESULTS.read_text()
+    begin, end = f"<!-- campaign {name} -->", f"<!-- end of campaign {name} -->"
+    body = "\n".join([begin, *lines, "", f"Violations: {len(wrong)}.", *(f"- {one}" for one in wrong), end])
+    RESULTS.write_text(re.sub(f"{begin}.*?{end}", lambda _: body, text, flags=re.S))
+
+
+def main(names: list[str]) -> int:
+    """Run the campaigns; 1 if something happened that may not."""
+    failed = 0
+    with tempfile.TemporaryDirectory() as data, running(Path(data)) as server, server.applied():
+        for name in names or list(CAMPAIGNS):
+            lines, wrong = CAMPAIGNS[name]()
+            write(name, lines, wrong)
+            sys.stdout.write("\n".join([f"{name}:", *lines, f"violations: {len(wrong)}", *wrong, ""]) + "\n")
+            sys.stdout.flush()
+            failed += len(wrong)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""A sample of the bad inputs, some of each class, and the oracle that judges them; `make campaign` runs them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.corpus import bad_parsers as evil
+from tests.corpus.bad_file import CANARY, MIB, BadFile
+from tests.corpus.bad_inputs import CLASSES, bad_files
+from tests.corpus.bad_inputs_campaign import upload
+from tests.corpus.bad_oracle import Parse, observe, violations, watched
+
+SEED = 7
+APART = {"PDF bombs", "DOCX bombs", "odd PDF", "broken PDF", "nested tags", "absurd Markdown"}
+"""Classes that may take a process down, or long."""
+
+
+def sample(folder: Path, name: str, size: int) -> list[BadFile]:
+    """So many files of a class, and none of many megabytes."""
+    files = [file for file in bad_files(folder, SEED, classes=(name,)) if file.path.stat().st_size < 5 * MIB]
+    return Random(SEED).sample(files, min(size, len(files)))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_bad_input_ends_as_documents_or_as_rows_with_a_reason(name, tmp_path):
+    look, size = (watched, 2) if name in APART else (observe, 3)
+    for file in sample(tmp_path, name, size):
+        assert not violations(file, look(file)), file.key
+
+
+def test_there_are_enough_of_them_and_a_seed_gives_the_same(tmp_path):
+    classes = tuple(name for name in CLASSES if "bombs" not in name and "large" not in name)  # those take seconds
+    (tmp_path / "again").mkdir()
+    files = list(bad_files(tmp_path, SEED, classes=classes))
+    again = list(bad_files(tmp_path / "again", SEED, classes=classes))
+    assert len(files) >= 250
+    assert len({file.class_name for file in files}) >= 30
+    assert len({(file.class_name, file.key) for file in files}) == len(files)
+    assert all(one.path.read_bytes() == other.path.read_bytes() for one, other in zip(files, again, strict=True))
+    assert max(len(file.key.encode()) for file in files) == 1024
+
+
+def test_hostile_keys_reach_a_real_store(place, tmp_path):
+    files = list(bad_files(tmp_path, SEED, classes=("keys", "folder markers")))
+    refused = upload(files, place)
+    assert set(refused.values()) <= {"S3_FAILED", "S3_SETTINGS"}
+    assert len(refused) < len(files) / 2
+    assert not Path("escape.txt").exists()
+    assert not Path("/tmp/escape.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("parse", "found"),
+    [
+        (evil.good, []),
+        (evil.of_nothing, ["ended as EMPTY, not BAD_RECORD or document", "1 documents and rows", "0 documents, not 1"]),
+        (evil.raising, ["raised KeyError (1)", "text in an exception (1)"]),
+        (evil.quoting, ["text in a detail (1)", "ended as BROKEN"]),
+        (evil.inventing, ["the reason ODD for an object (1)"]),
+        (evil.garbling, ["a document that does not say what the file says (1)"]),
+        (evil.half, ["a document that is no Unicode (1)"]),
+        (evil.scripted, ["a document that quotes a script or a frame (1)"]),
+        (evil.repeating, ["two documents with one key (1)", "2 documents, not 1"]),
+        (evil.escaping, ["wrote outside its folder"]),
+        (evil.littering, ["files left behind (1)"]),
+        (evil.calling_home, ["called socket.connect (1)"]),
+        (evil.gorging, ["took 1"]),
+        (evil.dying, ["ended as PARSER_DIED"]),
+        (evil.hanging, ["ended as PARSE_TIMEOUT"]),
+    ],
+)
+def test_the_oracle_notices(parse: Parse, found: list[str], tmp_path):
+    path = tmp_path / "a"
+    path.write_text(CANARY)
+    file = BadFile("a class", "a.txt", path, frozenset({"document", "BAD_RECORD"}), 2, 1, CANARY)
+    wrong = violations(file, watched(file, parse, seconds=2.0))
+    assert not found or wrong
+    assert not [start for start in found if not any(one.startswith(start) for one in wrong)], wrong
+    assert found or not wrong

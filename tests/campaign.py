@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import sys
 import tempfile
@@ -75,7 +76,9 @@ def faults() -> Told:
     """Every fault of the S3 door in every phase, once and always."""
     from tests.store.faults import faults_campaign
 
-    found = faults_campaign()
+    place = "s3://campaign/faults"
+    Folder(place).ensure_bucket()
+    found = faults_campaign(os.environ["AWS_ENDPOINT_URL_S3"], place)
     outcomes = Counter(one.outcome for one in found)
     kinds, phases = ({getattr(one, name) for one in found} for name in ("fault", "phase"))
     counts = ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))

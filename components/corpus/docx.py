@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from functools import partial
 from html import unescape
 from typing import Any, BinaryIO
 
@@ -36,12 +39,11 @@ def parse(body: BinaryIO, size: int) -> Page:
     try:
         _check_directory(body, size)
         with zipfile.ZipFile(body) as archive:
-            _check(archive, size)
-            core = archive.read(_CORE) if _CORE in archive.namelist() else b""
+            parts = dict(_parts(archive, size))
     except _BROKEN as error:
         raise Refused("BROKEN", f"a ZIP archive that cannot be read ({type(error).__name__})") from None
-    fields = dict(_FIELD.findall(core.decode(errors="replace")))
-    page = html.parse_text(_as_html(body))
+    fields = dict(_FIELD.findall(parts.get(_CORE, b"").decode(errors="replace")))
+    page = html.parse_text(_as_html(parts))
     title = page.title or tidy(unescape(fields.get("title", "")))
     return page._replace(title=title, language=fields.get("language", ""))
 
@@ -59,11 +61,17 @@ def is_encrypted_office(body: BinaryIO, size: int) -> bool:
     return name in body.read(MIB)
 
 
-def _as_html(body: BinaryIO) -> str:
-    """The document as HTML; mammoth raises whatever a strange document makes it run into."""
-    body.seek(0)
+def _as_html(parts: dict[str, bytes]) -> str:
+    """The document as HTML; mammoth raises whatever a strange document makes it run into.
+
+    It gets an archive of the parts that were looked through, and not the original, whose directory may lie.
+    """
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
     try:
-        return str(mammoth.convert_to_html(body, style_map=STYLES, convert_image=_no_image).value)
+        return str(mammoth.convert_to_html(copy, style_map=STYLES, convert_image=_no_image).value)
     except Exception as error:
         raise Refused("BROKEN", f"a DOCX that cannot be read ({type(error).__name__})") from None
 
@@ -84,8 +92,12 @@ def _check_directory(body: BinaryIO, size: int) -> None:
         raise Refused("BOMB", "an archive of far too many files")
 
 
-def _check(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse what mammoth should not meet: other archives, bombs, and XML that defines entities."""
+def _parts(archive: zipfile.ZipFile, size: int) -> Iterator[tuple[str, bytes]]:
+    """The XML of the document; images and all else are never unpacked.
+
+    Raises:
+        Refused: For other archives, bombs, passwords, and XML that defines entities.
+    """
     if MAIN not in archive.namelist():
         raise Refused("UNKNOWN_FORMAT", "a ZIP archive that is no DOCX")
     parts = [info for info in archive.infolist() if info.filename.endswith((".xml", ".rels"))]
@@ -98,9 +110,17 @@ def _check(archive: zipfile.ZipFile, size: int) -> None:
         raise Refused("TOO_LARGE", f"more than {MAX_DOCUMENT} bytes of XML")
     elements = 0
     for info in parts:
-        content = archive.read(info).replace(b"\0", b"")  # XML may be UTF-16
-        if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        content = _unpacked(archive, info)
+        plain = content.replace(b"\0", b"")  # XML may be UTF-16
+        if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
             raise Refused("BROKEN", "a DOCX may define no document type")
-        elements += content.count(b"<")
-    if elements > MAX_ELEMENTS:
-        raise Refused("TOO_LARGE", f"more than {MAX_ELEMENTS} XML tags")
+        elements += plain.count(b"<")
+        if elements > MAX_ELEMENTS:
+            raise Refused("TOO_LARGE", f"more than {MAX_ELEMENTS} XML tags")
+        yield info.filename, content
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """A file of the archive, at most as long as the directory says: only reading in pieces keeps to that."""
+    with archive.open(info) as part:
+        return b"".join(iter(partial(part.read, 65_536), b""))

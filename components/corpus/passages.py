@@ -100,8 +100,8 @@ class _Units:
 
     text: str
     tokens: Tokens
-    starts: list[int]
-    total: list[int]
+    starts: memoryview[int]
+    total: memoryview[int]
     ends: list[int]
     parted: bool
 
@@ -120,8 +120,8 @@ class _Units:
             marks = np.union1d(starts[ends], np.flatnonzero(np.isin(points, _WIDE_STOPS)) + 1)
             starts, costs = tokens.parted(words, starts, costs, long, max(1, largest // 8))
             ends = np.flatnonzero(np.isin(starts, marks))
-        total = np.concatenate([[0], np.cumsum(costs)]).tolist()
-        return cls(text, tokens, [*starts.tolist(), len(text) + 1], total, ends.tolist(), long.size > 0)
+        starts, total = np.append(starts, len(text) + 1), np.append(0, np.cumsum(costs))
+        return cls(text, tokens, starts.data, total.data, ends.tolist(), long.size > 0)  # views make no list of numbers
 
     def more(self, begin: int) -> int:
         """What the first unit of a line counts more than within its own."""
@@ -149,8 +149,8 @@ class _Units:
 
         At the beginning of a sentence, unless that gives away more than half of the overlap.
         """
-        total = self.total
-        first = min(max(bisect_left(total, total[end] - overlap), begin + 1), end)
+        before, total = self.total[end] - overlap, self.total
+        first = min(max(bisect_left(total, before), begin + 1), end)
         nearest = bisect_left(self.ends, first)
         start = self.ends[nearest] if nearest < len(self.ends) else end
         return start if start < end and 2 * (total[end] - total[start]) >= overlap else first
@@ -176,8 +176,8 @@ class Cutter:
                 passages off, OVERLAP_TOO_LARGE.
         """
         if 2 * overlap >= limit:
-            found, expected = f"{overlap} tokens", f"less than half of corpus.passage_tokens, {limit}"
-            raise UserError("OVERLAP_TOO_LARGE", "corpus.passage_overlap is too large", found=found, expected=expected)
+            wanted = f"less than half of corpus.passage_tokens, {limit}"
+            raise UserError("OVERLAP_TOO_LARGE", f"corpus.passage_overlap is {overlap} tokens", expected=wanted)
         self._tokens = Tokens(model)
         self._tokens.check(limit)
         self.limit, self.overlap = limit, overlap
@@ -187,16 +187,15 @@ class Cutter:
         """The document's passages, in order; together they hold all of its text."""
         tokens, quarter = self._tokens, self.limit // 4
         headings = [" > ".join(_headings(document, section)) for section in document.sections]
-        tokens.costs(" ".join([document.title, *headings]).split(" "))  # at once, what the loop below asks one by one
+        tokens.costs(tokens.words("\n".join(["", document.title, *headings])))  # at once what is asked one by one below
         units = _Units.of(document.text, tokens, self.limit - tokens.special - 2 * quarter)
         title = tokens.clip(document.title, quarter)
         budget = self.limit - tokens.special - tokens.encoded(title) - units.parted  # a part may begin with one more
         packs = _packed(self._pieces(document, headings, units, budget), budget)
-        known = budget if title and tokens.sums and not units.parted else 0
-        for number, pack in enumerate(self._fitting(title, packs, known)):
-            path = " > ".join(pack[0].section.path) or document.title
-            start, end = pack[0].start, pack[-1].end
-            yield Passage(f"{document.id}-{number}", document.id, path, _shown(title, pack), start, end)
+        sure = title and tokens.sums and not units.parted
+        for number, pack in enumerate(self._fitting(title, packs, budget if sure else 0)):
+            path, text = " > ".join(pack[0].section.path) or document.title, _shown(title, pack)
+            yield Passage(f"{document.id}-{number}", document.id, path, text, pack[0].start, pack[-1].end)
 
     def _pieces(self, document: Document, headings: list[str], units: _Units, budget: int) -> Iterator[_Piece]:
         """Every section, cut where it is too long for one passage."""

@@ -239,7 +239,7 @@ def zip_slip(rng: Random) -> Iterator[Bad]:
         entry = zipfile.ZipInfo("link")
         entry.external_attr = 0o120777 << 16
         archive.writestr(entry, "/etc/passwd")
-        archive.writestr("link/escape.txt", text)
+        archive.writestr(zipfile.ZipInfo("link/escape.txt"), text)
     yield Bad("link.zip", link.getvalue(), "UNKNOWN_FORMAT|BROKEN")
     notebook = json.dumps({"cells": [{"source": [prose(rng)]}]}).encode()
     yield Bad("notebook.ipynb", notebook, "UNKNOWN_FORMAT|document|BAD_RECORD")

@@ -114,6 +114,8 @@ def findings(decided: Verdict, **changed: Any) -> Findings:
             "documents": 5487,
             "duplicates": 212,
             "near_duplicates": 310,
+            "languages": {"en": 5100, "": 12},
+            "personal": {"email": 3},
             "rejected": {"NO_TEXT": 3, "BAD_RECORD": 1},
         },
         "pairs": {"pairs": 4120, "dropped": {"SHORT_ANSWER": 1012, "COMMON_HEADING": 355}},

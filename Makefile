@@ -23,8 +23,8 @@ campaign: $(READY) ## run the long campaigns; counts and violations go to docs/r
 	@$(BIN)/python -m tests.campaign
 
 bench-corpus: $(READY) ## measure loading: S3 clients, parsing, memory at 200,000 documents, reruns (40 minutes)
-	@$(BIN)/python benchmarks/s3_clients.py
-	@$(BIN)/python benchmarks/corpus.py
+	@$(BIN)/python -m benchmarks.s3_clients
+	@$(BIN)/python -m benchmarks.corpus
 
 lint: $(READY) ## check style, format and the import contracts
 	@$(BIN)/ruff check

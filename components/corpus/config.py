@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.store.config import Config
 from components.store.connection import Connection
@@ -74,6 +74,14 @@ class CorpusConfig(ReadingConfig):
 
     passage_overlap: int = Field(0, ge=0, le=1024)
     """How many tokens of a long section's passage are repeated in its next one."""
+
+    @field_validator("passage_overlap")
+    @classmethod
+    def _below_half(cls, overlap: int, known: ValidationInfo) -> int:
+        limit = known.data.get("passage_tokens", overlap * 3)
+        if 2 * overlap >= limit:
+            raise ValueError(f"less than half of passage_tokens, {limit}")
+        return overlap
 
     @property
     def reading(self) -> dict[str, Any]:

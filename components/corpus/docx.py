@@ -26,7 +26,7 @@ STYLES = "p[style-name='Title'] => h1:fresh\np[style-name='Subtitle'] => p:fresh
 MAIN = "word/document.xml"
 _CORE = "docProps/core.xml"
 _END = b"PK\x05\x06"
-_FIELD = re.compile(r"<dc:(title|language)[^>]*>([^<]*)</dc:")
+_FIELD = re.compile(r"<dc:(title|language)[^<>]*+>([^<]*+)</dc:")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, NotImplementedError, struct.error)
 
 

@@ -19,7 +19,7 @@ from components.corpus.limits import MAX_DOCUMENT, MAX_UNPACKED, MIB, Refused
 from components.corpus.text import decode, tidy
 from components.corpus.unwrap import HEAD, unwrap
 
-PARSER_VERSION = "2"
+PARSER_VERSION = "3"
 """Part of the key under which parsed shards are kept: it changes whenever the same bytes are read differently."""
 
 _CONTENT_ERRORS = (None, errno.EINVAL)
@@ -91,7 +91,7 @@ def _seekable(kind: str, body: BinaryIO, size: int, name: str, fields: Fields) -
     if kind == "parquet":
         yield from parquet.read(body, size, records.Records(name, fields, kind), fields)
     elif kind == "pdf":
-        page, missing = pdf.parse(body)
+        page, missing = pdf.parse(body, size)
         yield _parsed(kind, page, name)
         if missing:
             yield Rejected(name, missing, "BROKEN", "this page, and maybe more, cannot be read")

@@ -43,7 +43,7 @@ _PHRASES = """
 _FURNITURE = re.compile(rf"(?:^|[\s_-])(?:{'|'.join((_WORDS + _PHRASES).split())})(?:$|[\s_-])")
 _ABOUT_OTHERS = re.compile(r"(?:^|(?<=\s))(?:has|with|no|without|hide|show)-\S*|\S*:\S*|(?<=\s)toc-?tree-?wrapper")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_ATTRIBUTE = re.compile(r' (class|id|role|hidden|aria-hidden|style)="([^"]*)"')
+_ATTRIBUTE = re.compile(r' (class|id|role|hidden|aria-hidden|style)="([^"]{0,300})"')
 _INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _NOTE = re.compile(
     r"(?:^|[\s_-])(?:note|tip|warning|caution|important|danger|info|hint|admonition|aside|callout|footnote|topic)"
@@ -53,11 +53,19 @@ MANY = 3
 """Links in one place that may be navigation."""
 LINKS = 0.8
 """Where the page does not mark its content, a place with more of its text in links is navigation."""
+INDEX = 0.9
+"""A page of which more is in such places is an index, and they its content."""
+STEPS = 3
+"""How far above a link the element is that may be a list of links."""
+WORK = 20
+"""How often a page's text is looked through, at most."""
+SELECTED = 100
+"""Attributes that are sought by a selector."""
 MOSTLY = 0.5
 """Something named like furniture that holds more than this share of the text, and fewer of it in links, is content."""
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=16_384)
 def is_furniture(attribute: str, value: str) -> bool:
     """Whether an attribute says so; `has-sidebar` and `md:hidden` speak of something else."""
     if attribute in ("class", "id"):
@@ -85,15 +93,32 @@ def strip(root: LexborNode, marked: bool) -> str:
     """The HTML of `root` without its furniture; `header` goes only where it is the page's, not an article's."""
     _drop(root, (node for node in root.css(TAGS if marked else f"{TAGS}, header") if not _belongs(node)))
     if not marked:
-        _drop(root, (node for node in _link_lists(root) if _link_share(node) > LINKS))
+        _drop_link_lists(root)
     html = root.html or ""
     named = {found for found in set(_ATTRIBUTE.findall(html)) if is_furniture(*found)}
     if not named:
         return html
     whole = len(root.text())
-    query = ", ".join(f'[{attribute}="{_quoted(value)}"]' for attribute, value in sorted(named))
-    _drop(root, (node for node in root.css(query) if not _is_content(node, whole)))
+    _drop(root, (node for node in _affordable(_named(root, named), whole) if not _is_content(node, whole)))
     return root.html or ""
+
+
+def _named(root: LexborNode, named: set[tuple[str, str]]) -> list[LexborNode]:
+    """The elements that have one of these attributes; a long selector would be tried on every element."""
+    if len(named) <= SELECTED:
+        return root.css(", ".join(f'[{attribute}="{_quoted(value)}"]' for attribute, value in sorted(named)))
+    nodes = root.css("[class], [id], [role], [hidden], [aria-hidden], [style]")
+    return [node for node in nodes if any((name, value or "") in named for name, value in node.attributes.items())]
+
+
+def _affordable(nodes: Iterable[LexborNode], whole: int) -> Iterator[LexborNode]:
+    """The first of the nodes: nested by the thousand, each of them would be read again with all that is in it."""
+    budget = 10_000 + WORK * whole
+    for node in nodes:
+        budget -= len(node.text())
+        if budget < 0:
+            return
+        yield node
 
 
 def _drop(root: LexborNode, nodes: Iterable[LexborNode]) -> None:
@@ -110,7 +135,7 @@ def _belongs(node: LexborNode) -> bool:
         return _NOTE.search(node.attributes.get("class") or "") is not None
     if tag == "button":
         above = node.parent
-        return above is not None and above.tag in HEADINGS and above.text(strip=True) == node.text(strip=True)
+        return above is not None and above.tag in HEADINGS and node.prev is None and node.next is None
     return tag == "form" and node.css_first("p, h1, h2, h3") is not None
 
 
@@ -121,14 +146,23 @@ def _is_content(node: LexborNode, whole: int) -> bool:
     return len(node.text()) > MOSTLY * whole and _link_share(node) < MOSTLY
 
 
+def _drop_link_lists(root: LexborNode) -> None:
+    """Drop what is little but links; not if hardly anything else is left: an index is a page too."""
+    whole = len(root.text())
+    lists = [node for node in _affordable(_link_lists(root), whole) if _link_share(node) > LINKS]
+    if sum(len(node.text()) for node in lists) < INDEX * whole:
+        _drop(root, lists)
+
+
 def _link_lists(root: LexborNode) -> list[LexborNode]:
     """The elements right above at least three links, where an item or a cell of a table does not count as one."""
     above: dict[int, LexborNode] = {}
     count: Counter[int] = Counter()
     for link in root.css("a"):
         node = link.parent
-        while node is not None and node.tag in ("li", "span", "td", "dd", "b", "strong"):
-            node = node.parent
+        for _ in range(STEPS):
+            if node is not None and node.tag in ("li", "span", "td", "dd", "b", "strong"):
+                node = node.parent
         if node is not None:
             above[node.mem_id] = node
             count[node.mem_id] += 1

@@ -34,9 +34,10 @@ _BLOCKS = re.compile(rf"</?{_NAMES}(?=[ >]){_ATTRIBUTES}>(?:\s*+</?{_NAMES}(?=[ 
 _TAG = re.compile(rf"<{_ATTRIBUTES}>")
 _SIGNS = [f">{sign}</a>" for sign in ("¶", "#", "§", "🔗", "↩", "\u200b")]
 """What a heading's link to itself shows."""
+NEAR = 300
+"""Characters of markup above a heading in which something opens that has the heading's anchor."""
 _OWN = re.compile(r'\sid="([^"]+)"')
 _INNER = re.compile(r'<(?:a|span)\b[^>]*?\s(?:id|name)="([^"]+)"')
-_TAGS_BEFORE = re.compile(r"(?:<[^<>]*>\s*)+\Z")
 _AROUND = re.compile(r'<(?:section|div|article|a|span)\b[^>]*?\s(?:id|name)="([^"]+)"')
 
 
@@ -91,28 +92,33 @@ def blocks(html: str) -> Iterator[Block]:
         html = _COMMENT.sub("", html)
     for sign in _SIGNS:
         html = html.replace(sign, "></a>")
-    parts = _HEADING.split(html)
-    del html
-    yield Block(0, "", plain(parts[0]))
-    for before, level, attributes, heading, text in zip(*(parts[n::4] for n in range(4)), parts[4::4], strict=False):
-        anchor = _anchor(before, attributes, heading)
-        yield Block(int(level), _inline(heading), plain(text), f"#{_unescape(anchor)}" if anchor else "")
+    before = _HEADING.split(_one_line(html))
+    levels, attributes, headings = (before[n::4] for n in (1, 2, 3))
+    anchors = [_anchor(*found) for found in zip(before[0::4], attributes, headings, strict=False)]
+    texts = _plain(before[0::4])
+    del html, before
+    yield Block(0, "", texts[0])
+    titles = _unescape(_TAG.sub("", "\0".join(headings))).split("\0")
+    for level, title, text, anchor in zip(levels, titles, texts[1:], anchors, strict=False):
+        yield Block(int(level), " ".join(title.split()).rstrip("¶🔗 "), text, f"#{anchor}" if anchor else "")
 
 
-def plain(html: str) -> str:
-    """The text of well-formed HTML: a line for each block; line breaks of the source count in `<pre>` alone."""
-    if "<pre" in html:
-        parts = _PRE.split(html)
-        parts[::2] = [part.replace("\n", " ") for part in parts[::2]]
-        html = "".join(parts)
-    else:
-        html = html.replace("\n", " ")
-    return tidy(_unescape(_TAG.sub("", _BLOCKS.sub("\n", html))))
+def _one_line(html: str) -> str:
+    """Without line breaks, but in `<pre>`: nowhere else do they mean one."""
+    if "<pre" not in html:
+        return html.replace("\n", " ")
+    parts = _PRE.split(html)
+    parts[::2] = [part.replace("\n", " ") for part in parts[::2]]
+    return "".join(parts)
 
 
-def _inline(html: str) -> str:
-    """A heading on one line, without the sign that links to it."""
-    return " ".join(_unescape(_TAG.sub("", html)).split()).rstrip("¶🔗 ")
+def _plain(parts: list[str]) -> list[str]:
+    """The texts of pieces of HTML, a line for each block; together, for calling a function has its price.
+
+    NUL stands between them: the parser lets none through.
+    """
+    text = _TAG.sub("", _BLOCKS.sub("\n", "\n\0\n".join(parts)))
+    return [part.strip("\n") for part in tidy(_unescape(text)).split("\0")]
 
 
 def _unescape(text: str) -> str:
@@ -127,10 +133,12 @@ def _anchor(before: str, attributes: str, heading: str) -> str:
     """The heading's own id, else one within it, else one of what opens right before it."""
     own = _OWN.search(attributes) or _INNER.search(heading)
     if own:
-        return own[1]
-    opening = _TAGS_BEFORE.search(before[-600:])
-    around = _AROUND.findall(opening[0]) if opening else []
-    return str(around[-1]) if around else ""
+        return _unescape(own[1])
+    tail = before[-NEAR:].rstrip()
+    around = list(_AROUND.finditer(tail)) if tail.endswith(">") and '="' in tail else []
+    if not around or _TAG.sub("", tail[around[-1].start() :]).strip():
+        return ""
+    return _unescape(around[-1][1])
 
 
 def _title(tree: LexborHTMLParser, found: list[Block]) -> str:

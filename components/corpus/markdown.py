@@ -38,7 +38,7 @@ class _Stretch:
 
     def __init__(self, level: int, begin: int) -> None:
         self.level, self.begin, self.end = level, begin, begin
-        self.heading = ""
+        self.heading: list[str] = []
         self.in_heading = level > 0
         self._raw = False
         self._buffer = io.StringIO()
@@ -46,7 +46,7 @@ class _Stretch:
     def add(self, kind: str, value: str) -> None:
         """More text; from the first HTML on, all of it is kept as HTML."""
         if self.in_heading:
-            self.heading += value if kind == "text" else ""
+            self.heading.append(value if kind == "text" else "")
             return
         if kind == "html" and not self._raw:
             text, self._buffer, self._raw = self._buffer.getvalue(), io.StringIO(), True
@@ -55,7 +55,7 @@ class _Stretch:
 
     def blocks(self, source: str) -> Iterator[Block]:
         """The stretch, and one more block for each heading that is written as HTML."""
-        heading = " ".join(self.heading.split())
+        heading = " ".join("".join(self.heading).split())
         if not self._raw:
             yield Block(self.level, heading, tidy(self._buffer.getvalue()), source)
             return

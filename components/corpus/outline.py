@@ -27,7 +27,9 @@ def sections(blocks: Iterable[Block]) -> Iterator[Section]:
     path: list[Block] = []
     for block in blocks:
         if block.level:
-            path = [*(above for above in path if above.level < block.level), block]
+            while path and path[-1].level >= block.level:
+                path.pop()
+            path.append(block)
         if block.text:
             source = block.source or next((above.source for above in reversed(path) if above.source), "")
-            yield Section(tuple(above.heading for above in path if above.heading), block.text, source)
+            yield Section(tuple([above.heading for above in path if above.heading]), block.text, source)

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice, zip_longest
 from typing import BinaryIO, NamedTuple
 
@@ -14,7 +15,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from components.corpus.html import Page
-from components.corpus.limits import BOMB_RATIO, MAX_DOCUMENT, MAX_PAGES, MIB, Refused
+from components.corpus.limits import BOMB_RATIO, MAX_PAGES, MIB, Refused, bomb
 from components.corpus.outline import Block, sections
 from components.corpus.text import printable, tidy
 
@@ -26,6 +27,10 @@ FULL = 0.7
 
 MAX_CONTENT = 4 * MIB
 """Bytes of one stream of content from which on its compression is looked at."""
+MAX_CHARACTERS = 16 * MIB
+"""Of the whole document, shown or not: more than five thousand pages have, and half a minute of PDFium's time."""
+MAX_OBJECTS = 5_000_000
+"""Pieces of text, lines and images of the whole document, shown or not."""
 WINDOW = MIB
 OVERLAP = 4_096
 
@@ -47,7 +52,7 @@ class Entry(NamedTuple):
     title: str
 
 
-def parse(body: BinaryIO) -> tuple[Page, str]:
+def parse(body: BinaryIO, size: int) -> tuple[Page, str]:
     """The document, and the first page of it that cannot be read (nothing if all can).
 
     PDFium knows no threads: a process reads one document at a time.
@@ -55,7 +60,7 @@ def parse(body: BinaryIO) -> tuple[Page, str]:
     Raises:
         Refused: BROKEN, ENCRYPTED, TOO_LARGE or BOMB.
     """
-    _check_streams(body)
+    _check_streams(body, size)
     document = _open(body)
     try:
         if len(document) > MAX_PAGES:
@@ -70,25 +75,30 @@ def parse(body: BinaryIO) -> tuple[Page, str]:
         document.close()
 
 
-def _check_streams(body: BinaryIO) -> None:
+def _check_streams(body: BinaryIO, size: int) -> None:
     """Refuse content that unpacks to far more than it is: a glyph of it takes PDFium a hundred bytes.
 
     Images are passed over, blank ones compress as well as bombs, and text needs none of them.
     """
-    offset = 0
+    offset = total = 0
     body.seek(0)
     while window := body.read(WINDOW):
-        for match in _STREAM.finditer(window, 0, len(window) if len(window) < WINDOW else WINDOW - OVERLAP):
+        last = len(window) < WINDOW
+        for match in _STREAM.finditer(window, 0, len(window) if last else WINDOW - OVERLAP):
             if b"/Image" not in window[max(0, match.start() - OVERLAP) : match.start()]:
-                _check_stream(body, offset + match.end())
-        if len(window) < WINDOW:
-            return
-        offset += WINDOW - OVERLAP
+                total += _unpacked(body, offset + match.end())
+                if bomb(total, size):
+                    raise Refused("BOMB", f"content that decompresses to more than {BOMB_RATIO} times the file")
+        offset += WINDOW if last else WINDOW - OVERLAP
         body.seek(offset)
 
 
-def _check_stream(body: BinaryIO, start: int) -> None:
-    """Unpack the stream that begins at `start`, as far as need be; one that is not compressed is harmless."""
+def _unpacked(body: BinaryIO, start: int) -> int:
+    """The bytes in the stream that begins at `start`; one that is not compressed is harmless.
+
+    Raises:
+        Refused: BOMB.
+    """
     body.seek(start)
     unpacker, produced, consumed = zlib.decompressobj(), 0, 0
     try:
@@ -98,7 +108,8 @@ def _check_stream(body: BinaryIO, start: int) -> None:
             if produced > MAX_CONTENT and produced > BOMB_RATIO * consumed:
                 raise Refused("BOMB", f"content that decompresses to more than {BOMB_RATIO} times its size")
     except zlib.error:
-        return
+        pass
+    return produced
 
 
 def _open(body: BinaryIO) -> pdfium.PdfDocument:
@@ -112,24 +123,19 @@ def _open(body: BinaryIO) -> pdfium.PdfDocument:
 
 def _pages(document: pdfium.PdfDocument) -> Iterator[list[str] | None]:
     """The lines of each page, None for one that cannot be read."""
-    budget = MAX_DOCUMENT
+    characters = objects = 0
     for number in range(len(document)):
         try:
-            page = document[number]
+            with closing(document[number]) as page, closing(page.get_textpage()) as content:
+                characters += content.count_chars()
+                objects += pdfium_c.FPDFPage_CountObjects(page)
+                if characters > MAX_CHARACTERS or objects > MAX_OBJECTS:
+                    raise Refused("TOO_LARGE", f"more than {MAX_CHARACTERS} characters, or {MAX_OBJECTS} objects")
+                text = content.get_text_bounded()
         except pdfium.PdfiumError:
             yield None
             continue
-        try:
-            text = page.get_textpage().get_text_bounded()
-        except pdfium.PdfiumError:
-            yield None
-            continue
-        finally:
-            page.close()
-        budget -= len(text)
-        if budget < 0:
-            raise Refused("TOO_LARGE", f"more than {MAX_DOCUMENT} characters")
-        yield [line for line in (raw.strip() for raw in text.splitlines()) if line]
+        yield [line for line in map(str.strip, text.splitlines()) if line]
 
 
 def _outline(document: pdfium.PdfDocument) -> dict[int, list[Entry]]:

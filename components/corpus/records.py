@@ -6,11 +6,12 @@ surrogate pair, which JSON can spell, becomes the replacement character.
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any, BinaryIO
+from functools import lru_cache, partial
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import numpy as np
@@ -154,34 +155,43 @@ def _repaired(line: bytes) -> bytes:
 
 def jsonl(stream: BinaryIO, head: bytes, records: Records) -> Iterator[Parsed | Rejected]:
     """The documents of JSON lines, numbered by line; a line of any length costs no more than `MAX_RECORD`."""
-    for number, line in enumerate(_lines(stream, head), start=1):
+    for number, line in _lines(_blocks(stream, head)):
         if line is None:
             yield records.rejected(number, "RECORD_TOO_LARGE", f"a line of more than {MAX_RECORD} bytes")
-        elif line and not line.isspace():
+        elif not line.isspace():
             yield records.json(line, number, f"line {number}")
 
 
-def _lines(stream: BinaryIO, head: bytes) -> Iterator[bytes | None]:
-    """Lines in UTF-8, None for one that is too long; only a line feed ends one, a record may hold other separators."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        wide = io.TextIOWrapper(stream, "utf-16", "replace", newline="\n")
-        try:
-            yield from _cut(lambda size: wide.readline(size).encode())
-        finally:
-            wide.detach()  # else it would close the stream, which is not ours
-    else:
+def _blocks(stream: BinaryIO, head: bytes) -> Iterator[bytes]:
+    """The stream in UTF-8, without a byte order mark, a mebibyte at a time."""
+    read = partial(cast(io.BufferedIOBase, stream).read1, MIB)  # what came before a stream breaks is not lost
+    if not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         stream.read(3 if head.startswith(b"\xef\xbb\xbf") else 0)
-        yield from _cut(stream.readline)
+        yield from iter(read, b"")
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for block in iter(read, b""):
+        yield decoder.decode(block).encode()
 
 
-def _cut(readline: Callable[[int], bytes]) -> Iterator[bytes | None]:
-    while line := readline(MAX_RECORD + 1):
-        if len(line) <= MAX_RECORD:
-            yield line
+def _lines(blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes | None]]:
+    """Number and line, None for one that is too long; only a line feed ends one, records may hold other separators."""
+    number, begun, length = 1, list[bytes](), 0
+    for block in blocks:
+        if not begun and block.isspace():  # a gigabyte of empty lines in a second, not in minutes
+            number += block.count(b"\n")
             continue
-        while line and not line.endswith(b"\n"):
-            line = readline(MIB)
-        yield None
+        *whole, rest = block.split(b"\n")
+        for piece in whole:
+            if piece or begun:
+                yield number, b"".join([*begun, piece]) if length + len(piece) <= MAX_RECORD else None
+                begun, length = [], 0
+            number += 1
+        if rest:
+            length += len(rest)
+            begun = [*begun, rest] if length <= MAX_RECORD else [b""]
+    if length:
+        yield number, b"".join(begun) if length <= MAX_RECORD else None
 
 
 def json_file(body: bytes, records: Records) -> Iterator[Parsed | Rejected]:

@@ -24,6 +24,8 @@ _SPACES = (
 )
 _PIECE = MIB
 
+ENOUGH = 20
+"""Bytes above 127; a guess from fewer is none."""
 SAMPLE = 65_536
 """Bytes that a guess at the character set looks at."""
 FOREIGN = 0.3
@@ -31,7 +33,7 @@ FOREIGN = 0.3
 
 
 def decode(body: bytes, declared: str = "") -> str:
-    """The text of `body`, without its byte order mark and without control characters.
+    """The text of `body`, lines ended by line feeds, without its byte order mark and without control characters.
 
     In this order: a byte order mark; UTF-8, also where a few bytes of it are broken; the charset that the document
     declares; a guess from the bytes where most are no ASCII; Windows-1252, which no bytes contradict.
@@ -39,6 +41,11 @@ def decode(body: bytes, declared: str = "") -> str:
     Raises:
         Refused: UNKNOWN_FORMAT for a binary file, BAD_ENCODING when no charset fits.
     """
+    text = _decode(body, declared)
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _decode(body: bytes, declared: str) -> str:
     for mark, charset in _MARKS:
         if body.startswith(mark):
             return _CONTROL.sub("", body[len(mark) :].decode(charset, "replace"))
@@ -79,8 +86,8 @@ def _legacy(body: bytes, declared: str) -> str:
             return body.decode(declared)
         except (LookupError, ValueError):
             pass  # an unknown name, or not what it says
-    ascii_only = len(body.decode("ascii", "ignore"))
-    if len(body) - ascii_only < FOREIGN * len(body):
+    foreign = len(body) - len(body.decode("ascii", "ignore"))
+    if foreign < max(ENOUGH, FOREIGN * len(body)):
         return body.decode("cp1252", "replace")
     sample = body[: body.rfind(b"\n", 0, SAMPLE) + 1] or body[:SAMPLE]  # not through the middle of a letter
     guess = charset_normalizer.from_bytes(sample).best()

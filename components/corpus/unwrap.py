@@ -13,6 +13,8 @@ from components.corpus.limits import BOMB_RATIO, MAX_LAYERS, Refused, bomb
 
 GZIP = b"\x1f\x8b\x08"
 ZSTD = b"\x28\xb5\x2f\xfd"
+PIECE = 16 * 1024
+"""Bytes decompressed at once, and at most lost where an archive breaks."""
 HEAD = 64 * 1024
 """Bytes that a look at the beginning can see."""
 
@@ -20,7 +22,7 @@ HEAD = 64 * 1024
 class _Readable(Protocol):
     """What every decompressor has."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read1(self, size: int, /) -> bytes: ...
 
 
 class _Layer(io.RawIOBase):
@@ -34,7 +36,7 @@ class _Layer(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         try:
-            data = self._source.read(len(buffer))
+            data = self._source.read1(min(len(buffer), PIECE))
         except (EOFError, OSError, ValueError, zlib.error) as error:
             raise Refused("BROKEN", f"the compressed data end or break early ({type(error).__name__})") from None
         self._produced += len(data)

@@ -135,7 +135,8 @@ def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: tuple[in
     cutter = passages.Cutter(base.path, *tokens)
     with ArtifactWriter(out, "passages", inputs | {"base": base.fingerprint}) as writer:
         count = writer.table("passages", passages.PASSAGE_SCHEMA, passages.rows(passages.cut(artifact, cutter)))
-        writer.facts |= {"passages": count, "documents": artifact.facts["documents"]}
+        known = {"documents": artifact.facts["documents"], "rejected_characters": cutter.rejected}
+        writer.facts |= {"passages": count, **known}
     return count
 
 

@@ -6,6 +6,7 @@ crosses over; a child that dies or takes too long is what `load` calls PARSER_DI
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import resource
@@ -19,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import psutil
+
 from components.corpus import formats
 from components.corpus.config import Fields
 from components.corpus.document import Parsed, Rejected
@@ -26,7 +29,7 @@ from tests.corpus.bad_file import CANARY, DOCUMENT, HIDDEN, MIB, OBJECT_REASONS,
 
 SECONDS = 60.0
 MEMORY = 1024 * MIB
-_CEILING = 6 * 1024 * MIB
+_CEILING = 4 * 1024 * MIB
 """Address space of a child: a parser that fails the 1 GiB must not take the machine along."""
 _SECRET = "root:"
 """How /etc/passwd begins, which no document may quote."""
@@ -44,7 +47,7 @@ class Outcome:
         rows: How many documents and rejected rows; at least one, since an object without any is EMPTY to `load`.
         reasons: Reason code -> rows.
         problems: What must never be, found while the answer came in, and how often.
-        memory: Peak resident memory of the process and its children, in bytes; 0 if it died.
+        memory: Peak resident memory of the process and its children, in bytes; as seen from outside if it died.
     """
 
     rows: int = 0
@@ -131,27 +134,35 @@ def watched(file: BadFile, parse: Parse = formats.parse, seconds: float = SECOND
         process = context.Process(target=_child, args=(file, parse, folder, theirs))
         process.start()
         theirs.close()
-        outcome = _answer(ours, seconds)
+        outcome = _answer(process, ours, seconds)
         process.kill()
         process.join()
         left = sum(1 for _ in Path(folder).rglob("*"))
-    if left and outcome.memory:  # whoever was killed could not clean up
+    if left and not _stopped(outcome):  # whoever was killed could not clean up
         outcome.problems["files left behind"] += left
     return outcome
 
 
-def _answer(ours: Connection, seconds: float) -> Outcome:
+def _answer(process: Any, ours: Connection, seconds: float) -> Outcome:
     """What the child tells, or what its silence means to `load`."""
-    outcome = Outcome(seconds=seconds)
+    outcome, started = Outcome(), time.perf_counter()
+    while not (heard := ours.poll(0.02)) and outcome.seconds < seconds:
+        with contextlib.suppress(psutil.Error):
+            outcome.memory = max(outcome.memory, psutil.Process(process.pid).memory_info().rss)
+        outcome.seconds = time.perf_counter() - started
     try:
-        if ours.poll(seconds):
+        if heard:
             received: Outcome = ours.recv()
             return received
         outcome.add("PARSE_TIMEOUT")
     except (EOFError, ConnectionResetError):
-        outcome.seconds = 0.0
         outcome.add("PARSER_DIED")
     return outcome
+
+
+def _stopped(outcome: Outcome) -> bool:
+    """Whether the child never came to an end: what it had found is lost then."""
+    return not outcome.reasons.keys().isdisjoint({"PARSE_TIMEOUT", "PARSER_DIED"})
 
 
 def _child(file: BadFile, parse: Parse, folder: str, theirs: Connection) -> None:
@@ -183,7 +194,7 @@ def violations(file: BadFile, outcome: Outcome) -> list[str]:
     ended = set(outcome.reasons) | ({DOCUMENT} if outcome.documents else set())
     if ended - file.expected:
         wrong.append(f"ended as {', '.join(sorted(ended))}, not {' or '.join(sorted(file.expected))}")
-    if ended.isdisjoint({"PARSE_TIMEOUT", "PARSER_DIED"}):  # what came before is lost then
+    if not _stopped(outcome):
         if file.records is not None and outcome.rows != file.records:
             wrong.append(f"{outcome.rows} documents and rows, not {file.records}")
         if file.documents is not None and outcome.documents != file.documents:

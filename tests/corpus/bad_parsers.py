@@ -79,6 +79,13 @@ def gorging(body: BinaryIO, size: int, name: str, fields: Fields) -> Found:
     yield document(f"{CANARY} {len(b'v' * 1100 * MIB)}")
 
 
+def bursting(body: BinaryIO, size: int, name: str, fields: Fields) -> Found:
+    eaten = b"v" * 1100 * MIB
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield document(f"{CANARY} {len(eaten)}")
+
+
 def dying(body: BinaryIO, size: int, name: str, fields: Fields) -> Found:
     os.kill(os.getpid(), signal.SIGKILL)
     yield document(CANARY)

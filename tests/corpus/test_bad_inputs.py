@@ -78,6 +78,7 @@ def test_hostile_keys_reach_a_real_store(place, tmp_path):
         (evil.littering, ["files left behind (1)"]),
         (evil.calling_home, ["called socket.connect (1)"]),
         (evil.gorging, ["took 1"]),
+        (evil.bursting, ["ended as PARSER_DIED", "took 1"]),
         (evil.dying, ["ended as PARSER_DIED"]),
         (evil.hanging, ["ended as PARSE_TIMEOUT"]),
     ],

@@ -228,7 +228,8 @@ def test_a_copy_set_aside_has_the_side_of_the_one_kept(run, setting):
 def test_passages_hold_every_document_of_every_side(run):
     passages = run.rows("passages", "passages")
     assert {passage["document"] for passage in passages} == set(run.sides)
-    assert run.facts("passages") == {"passages": run.found.passages, "documents": len(run.sides)}
+    known = {"passages": run.found.passages, "documents": len(run.sides), "rejected_characters": 0}
+    assert run.facts("passages") == known
 
 
 def test_leakage_counts_the_sealed_documents_and_the_anchors_taken_out(run):

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 
-WORDS = """valve pump boiler pressure the of and a turn left right before after filter tank relief sensor replace inspect
+_TEXT = """valve pump boiler pressure the of and a turn left right before after filter tank relief sensor replace inspect
     monthly operator must never exceed bar degree hot cold water inlet outlet gasket torque bolt panel reset alarm log
-    technician if when then is are shows red green lamp manual section drain refill vent air slowly check level record""".split()
+    technician if when then is are shows red green lamp manual section drain refill vent air slowly check level record"""
+WORDS = _TEXT.split()
 
 
 @dataclass
@@ -50,10 +51,8 @@ def article(seed: int, permalink: Callable[[str], str] = lambda anchor: "") -> A
 
 def _list(rng: random.Random) -> tuple[str, list[str]]:
     items = [sentence(rng, 8) for _ in range(4)]
-    return ("<ul>" + "".join(f'<li><a href="x.html">{item[:10]}</a>{item[10:]}</li>' for item in items) + "</ul>",)
-
-
-items
+    shown = "".join(f'<li><a href="x.html">{item[:10]}</a>{item[10:]}</li>' for item in items)
+    return f"<ul>{shown}</ul>", items
 
 
 def _table(rng: random.Random) -> tuple[str, list[str]]:

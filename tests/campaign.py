@@ -61,7 +61,8 @@ def bad_bucket() -> Told:
 
 def _loaded(place: str, out: Path) -> tuple[snapshot.Taken, list[dict[str, object]]]:
     """Snapshot, load, gather; every row of documents and rejected."""
-    config = ReadingConfig.parse({"sources": [place]}, where="campaign")
+    # The server lists keys that end with a slash and cannot give them back: such a load ends with OBJECT_DAMAGED.
+    config = ReadingConfig.parse({"sources": [{"uri": place, "exclude": ["*/"]}]}, where="campaign")
     state = "s3://campaign/hostile"
     Folder(state).ensure_bucket()
     taken = snapshot.take(state, {"documents": config.sources})
@@ -135,6 +136,7 @@ def write(name: str, lines: list[str], wrong: list[str]) -> None:
 def main(names: list[str]) -> int:
     """Run the campaigns; 1 if something happened that may not."""
     failed = 0
+    os.environ.setdefault("TOUCHSTONE_EVENTS", os.devnull)
     with tempfile.TemporaryDirectory() as data, running(Path(data)) as server, server.applied():
         for name in names or list(CAMPAIGNS):
             lines, wrong = CAMPAIGNS[name]()

@@ -21,8 +21,10 @@ from components.corpus.text import printable
 
 MAX_FOOTER = 32 * MIB
 """Bytes of the footer; decoded it takes ten times that."""
-ROWS = 4
-"""Rows in memory at once: each may name a dictionary's largest value."""
+BATCH = 64 * MIB
+"""Bytes in memory at once, if each row names the largest value of its dictionary."""
+MIN_ROWS, MAX_ROWS = 4, 1_024
+"""Rows in memory at once."""
 ROW_COST = 64
 """Bytes that a row counts for, however little it holds."""
 
@@ -37,9 +39,10 @@ def read(body: BinaryIO, size: int, records: Records, fields: Fields) -> Iterato
     """
     file = _open(body, size)
     columns = _columns(file.schema_arrow, fields)
-    _check_chunks(file, list(columns.values()))
+    largest = max(_chunks(file, list(columns.values())), default=1)
+    rows = max(MIN_ROWS, min(MAX_ROWS, BATCH // max(1, largest)))
     spent = 0
-    for number, row in enumerate(_rows(file, columns), start=1):
+    for number, row in enumerate(_rows(file, columns, rows), start=1):
         spent += ROW_COST + sum(len(value) for value in row.values() if isinstance(value, str | bytes))
         if bomb(spent, size):
             raise Refused("BOMB", f"rows of more than {BOMB_RATIO} times the size of the file")
@@ -88,13 +91,20 @@ def _is_text(kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view))
 
 
-def _check_chunks(file: pq.ParquetFile, columns: list[str]) -> None:
-    """Refuse what the footer itself shows to be a bomb, and dictionaries that would be gathered in memory whole."""
+def _chunks(file: pq.ParquetFile, columns: list[str]) -> Iterator[int]:
+    """The decompressed size of each piece of these columns; no value in it can be larger.
+
+    Raises:
+        Refused: BOMB, or TOO_LARGE for a dictionary that would be gathered in memory whole.
+    """
     for group in range(file.num_row_groups):
         row_group = file.metadata.row_group(group)
         for at in range(row_group.num_columns):
             chunk = row_group.column(at)
-            if chunk.path_in_schema not in columns or chunk.total_uncompressed_size <= BOMB_BYTES:
+            if chunk.path_in_schema not in columns:
+                continue
+            yield chunk.total_uncompressed_size
+            if chunk.total_uncompressed_size <= BOMB_BYTES:
                 continue
             if bomb(chunk.total_uncompressed_size, chunk.total_compressed_size):
                 raise Refused("BOMB", f"decompresses to more than {BOMB_RATIO} times its size")
@@ -102,23 +112,25 @@ def _check_chunks(file: pq.ParquetFile, columns: list[str]) -> None:
                 raise Refused("TOO_LARGE", f"a dictionary of more than {BOMB_BYTES} bytes")
 
 
-def _rows(file: pq.ParquetFile, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _rows(file: pq.ParquetFile, columns: dict[str, str], rows: int) -> Iterator[dict[str, Any]]:
     """Rows as role -> value.
 
     Raises:
         Refused: BROKEN.
     """
-    batches = file.iter_batches(ROWS, columns=list(columns.values()), use_threads=False)
-    while True:
-        try:
-            batch = next(batches, None)
-            if batch is None:
-                return
+    for group in range(file.num_row_groups):  # one by one: a batch across two would be lost with the second
+        batches = file.iter_batches(rows, row_groups=[group], columns=list(columns.values()), use_threads=False)
+        while (batch := _next(batches)) is not None:
             values = {role: _values(batch.column(name)) for role, name in columns.items()}
-        except _BROKEN as error:
-            raise Refused("BROKEN", f"a row group that cannot be read ({type(error).__name__})") from None
-        for at in range(batch.num_rows):
-            yield {role: column[at] for role, column in values.items()}
+            for at in range(batch.num_rows):
+                yield {role: column[at] for role, column in values.items()}
+
+
+def _next(batches: Iterator[Any]) -> Any:
+    try:
+        return next(batches, None)
+    except _BROKEN as error:
+        raise Refused("BROKEN", f"a row group that cannot be read ({type(error).__name__})") from None
 
 
 def _values(column: Any) -> list[Any]:

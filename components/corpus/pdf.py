@@ -24,6 +24,8 @@ MIN_REPEATS = 3
 
 FULL = 0.7
 """Of the longest line: a line of more is taken to end where the page does, not where its author wished."""
+SHORT = 30
+"""Characters of a line that ends where its author wished, however narrow the page."""
 
 MAX_CONTENT = 4 * MIB
 """Bytes of one stream of content from which on its compression is looked at."""
@@ -194,7 +196,7 @@ def _joined(lines: list[str]) -> str:
     width = max(map(len, lines), default=0)
     parts: list[str] = []
     for line, following in zip_longest(lines, lines[1:], fillvalue=""):
-        runs_on = len(line) > FULL * width and line[-1] not in ".!?:;" and not _BULLET.match(following)
+        runs_on = len(line) > max(SHORT, FULL * width) and line[-1] not in ".!?:;" and not _BULLET.match(following)
         parts += [line, " " if runs_on or following[:1].islower() else "\n"]
     return tidy(printable(_HYPHEN.sub("", "".join(parts))))
 

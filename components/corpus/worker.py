@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import sys
 import tempfile
 import traceback
@@ -37,6 +38,9 @@ from components.store.s3_read import download_exact
 SMALL = 8 << 20
 """Objects up to this many bytes are read ahead into memory; larger ones go through a file."""
 
+MEMORY = 4 << 30
+"""Bytes that this process may map, the threads' stacks and arenas included, which stay mostly untouched: a parser that
+wants more ends here, and does not take its neighbours with it."""
 ALIVE = 100
 """Records of one object after which the worker tells that it is still there."""
 
@@ -194,6 +198,7 @@ def main() -> int:
         sys.stdout.write(json.dumps(message) + "\n")
         sys.stdout.flush()
 
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     try:
         work(Job(**json.loads(sys.stdin.read())), say)
     except TouchstoneError as error:

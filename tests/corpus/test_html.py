@@ -87,7 +87,7 @@ def test_text_and_headings_in_every_shape(body, found):
         "<form><p>kept</p></form>",
         "<h2><button>kept</button></h2>kept",
         "<aside class='callout'>kept</aside>",
-        "<div role=tabpanel hidden>kept</div>",
+        "<div role=tabpanel hidden>kept</div><p>kept, and much longer than the panel that is not shown",
         "<ul><li><a>kept</a></li><li><a>kept</a></li><li><a>kept</a></li></ul>",
     ],
 )

@@ -87,7 +87,7 @@ def test_a_line_too_long_is_passed_over():
     assert len(records("a.jsonl", f"{whole}\n{whole}")) == 2
 
 
-def test_empty_lines_are_counted_and_cost_nothing():
+def test_empty_lines_are_counted():
     body = b"\n" * 5_000_000 + b'{"text": "a"}' + b"\n" * 5_000_000 + b' \n{"text": "b"}'
     assert [key for key, _, _ in records("a.jsonl", body)] == ["5000001", "10000002"]
 
@@ -118,7 +118,7 @@ def test_a_json_file_that_is_no_array_of_records_is_refused(body, reason):
 
 def test_duplicate_keys_are_found_among_many():
     keys = Keys()
-    count = 2 * Keys.RECENT + 10
+    count = Keys.RECENT + 1_000
     assert all(keys.add(str(number)) for number in range(count))
     assert not any(keys.add(str(number)) for number in range(0, count, 999))
     assert keys.add("new")

@@ -237,7 +237,7 @@ def _in_a_child(address: str, answer: "multiprocessing.Queue[int]") -> None:
     answer.put(sum(isinstance(body, bytes) for _, body in fetch(folder.entries())))
 
 
-@pytest.mark.parametrize("method", ["fork", "forkserver"])
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_child_process_reads_with_clients_of_its_own(small, method):
     """The parent has read before: its threads and connections do not exist in the child."""
     list(fetch(small.entries()))

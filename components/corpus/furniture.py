@@ -20,6 +20,10 @@ _ROLES = """navigation banner contentinfo search complementary dialog alertdialo
     tooltip"""
 ROLES = frozenset(_ROLES.split())
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary"))
+BOXES = frozenset(("div", "section", "header", "ul", "ol", "table"))
+"""Where an id can name furniture; on a term, a heading or an anchor it names what is explained there."""
+SIGNS = ("class", "role", "hidden", "aria-hidden", "style")
+"""The attributes that say more than an id does."""
 CONTAINERS = """.wiki-content, #mw-content-text, .theme-doc-markdown, .markdown-body, .md-content,
     .rst-content .document, .post-content, .entry-content, .article-content, .article-body, [itemprop=articleBody]"""
 """Where common site generators put the content, if they mark it no better."""
@@ -32,7 +36,7 @@ _WORDS = """
     printonly promo promotion rating recommended recommendations related relatedposts relations respond screenreader
     search searchbox searchform share sharebar sharedaddy sharing sidebar sidebars sidenav signup siteheader sitenav
     skiplink skiplinks skipnav social socials sphinxsidebar sphinxsidebarwrapper sponsor sponsored sponsors subscribe
-    subscription tableofcontents tagcloud toc toctree topbar topnav tooltip widget widgets
+    subscription tableofcontents tagcloud toc topbar topnav tooltip widget widgets
 """
 _PHRASES = """
     author-bio author-box back-to-top edit-link edit-page edit-this-page edit-section
@@ -41,7 +45,7 @@ _PHRASES = """
     visually-hidden was-this
 """
 _FURNITURE = re.compile(rf"(?:^|[\s_-])(?:{'|'.join((_WORDS + _PHRASES).split())})(?:$|[\s_-])")
-_ABOUT_OTHERS = re.compile(r"(?:^|(?<=\s))(?:has|with|no|without|hide|show)-\S*|\S*:\S*|(?<=\s)toc-?tree-?wrapper")
+_ABOUT_OTHERS = re.compile(r"(?:^|(?<=\s))(?:has|with|no|without|hide|show)-\S*|\S*:\S*")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ATTRIBUTE = re.compile(r' (class|id|role|hidden|aria-hidden|style)="([^"]{0,300})"')
 _INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
@@ -141,9 +145,21 @@ def _belongs(node: LexborNode) -> bool:
 
 def _is_content(node: LexborNode, whole: int) -> bool:
     """What holds the title or most of the text is content, whatever its name; so is a tab's panel that is not shown."""
-    if node.attributes.get("role") == "tabpanel" or node.css_first("h1, main, article") is not None:
+    attributes = node.attributes
+    if attributes.get("role") == "tabpanel" or node.css_first("h1, main, article") is not None:
+        return True
+    if not any(is_furniture(name, attributes[name] or "") for name in SIGNS if name in attributes) and _is_section(
+        node
+    ):
         return True
     return len(node.text()) > MOSTLY * whole and _link_share(node) < MOSTLY
+
+
+def _is_section(node: LexborNode) -> bool:
+    """Whether an id alone means nothing: generators make ids of headings, and a section on cookies is no banner."""
+    if node.tag not in BOXES:
+        return True
+    return node.css_first("h2, h3, h4, h5, h6") is not None and _link_share(node) < MOSTLY
 
 
 def _drop_link_lists(root: LexborNode) -> None:

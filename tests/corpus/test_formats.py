@@ -56,6 +56,7 @@ def test_the_content_says_what_an_object_is_and_its_name_only_which_kind_of_text
         ("blank.jsonl", b"\n \n", "EMPTY"),
         ("program.txt", b"\x7fELF\x02\x01\x01" + bytes(100), "UNKNOWN_FORMAT"),
         ("picture.md", b"\x89PNG\r\n\x1a\n" + bytes(100), "UNKNOWN_FORMAT"),
+        ("sound.txt", b"RIFF\x24\x08\0\0WAVEfmt " + "a quiet sound".encode("utf-16-le") * 99, "UNKNOWN_FORMAT"),
         ("noise.jsonl", random.Random(1).randbytes(4096), "UNKNOWN_FORMAT"),
         ("late.txt", b"text " * 20_000 + random.Random(1).randbytes(50_000), "UNKNOWN_FORMAT"),
         ("feed.xml", b"<?xml version='1.0'?><rss></rss>", "UNKNOWN_FORMAT"),

@@ -45,6 +45,8 @@ def test_what_declares_nothing_leaves_it_to_the_text(declared):
         "OK",
         "12.5 bar 0x00ff",
         "Name\nType\nValue",
+        "Ventil schließen",
+        "RunInstances MaxCount MinCount ImageId InstanceType SubnetId",
         "for (i = 0; i < n; i++) { s += a[i]; }",
         "aGVsbG8gd29ybGQgZm9v" * 9,
     ],
@@ -53,5 +55,6 @@ def test_too_little_or_no_language_is_left_open(text):
     assert detect(text, "") == ""
 
 
-def test_code_does_not_hide_the_language_around_it():
-    assert detect("client.close_valve(id=3)\n" * 4 + TEXTS["de"] * 20, "") == "de"
+def test_code_at_the_top_does_not_hide_the_language_below():
+    code = "client.close_valve(id=3, name='x', type=int, value=None)\n" * 6
+    assert detect(code + TEXTS["de"] * 20, "") == "de"

@@ -114,7 +114,7 @@ def bombs() -> dict[str, bytes]:
         "a value named three million times": parquet(
             {"text": pa.DictionaryArray.from_arrays(zeros, pa.array(["x" * 1_000_000]))}
         ),
-        "one value of a gigabyte": parquet({"text": ["x" * 300_000_000]}, compression="zstd"),
+        "one value of a gigabyte": parquet({"text": ["x", "x" * 300_000_000]}, compression="zstd", row_group_size=1),
     }
 
 
@@ -123,3 +123,4 @@ def test_a_file_that_holds_far_more_than_its_size_is_given_up():
         assert len(body) < 200_000, name
         shown = [found for found in read("a.parquet", body) if hasattr(found, "reason")]
         assert shown[-1].reason == "BOMB", name
+    assert len(read("a.parquet", bombs()["one value of a gigabyte"])) == 1, "refused by its footer alone"

@@ -77,6 +77,7 @@ def test_a_heading_that_is_not_on_its_page_begins_with_it():
         ([f"{LONG}.", "Waits."], f"{LONG}.\nWaits."),
         ([f"{LONG[:-4]}ex-", "tinguishes it."], f"{LONG[:-4]}extinguishes it."),
         ([LONG, "• first", "• second"], f"{LONG}\n• first\n• second"),
+        (["well-", "Known"], "well-Known"),
         (["Short", "Lines"], "Short\nLines"),
     ],
 )

@@ -118,7 +118,7 @@ def test_a_json_file_that_is_no_array_of_records_is_refused(body, reason):
 
 def test_duplicate_keys_are_found_among_many():
     keys = Keys()
-    count = Keys.RECENT + 1_000
+    count = 2 * Keys.RECENT + 1_000
     assert all(keys.add(str(number)) for number in range(count))
     assert not any(keys.add(str(number)) for number in range(0, count, 999))
     assert keys.add("new")

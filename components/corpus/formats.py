@@ -19,9 +19,6 @@ from components.corpus.limits import MAX_DOCUMENT, MAX_UNPACKED, MIB, Refused
 from components.corpus.text import decode, tidy
 from components.corpus.unwrap import HEAD, unwrap
 
-PARSER_VERSION = "3"
-"""Part of the key under which parsed shards are kept: it changes whenever the same bytes are read differently."""
-
 _CONTENT_ERRORS = (None, errno.EINVAL)
 
 

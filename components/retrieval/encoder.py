@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
 
+from components.corpus.tokens import PROMPTS
 from components.retrieval.index import Vectors
 from components.retrieval.precision import autocast, device, precision
 from components.store.errors import UserError
@@ -55,7 +56,7 @@ class Encoder:
 
     def passages(self, texts: Sequence[str], unit: str = "passages") -> Vectors:
         """Unit vectors of passages (n x dimension), with the model's document prompt; progress is told in `unit`."""
-        return self._encode(texts, self._prompt("document", "passage", "corpus"), unit)
+        return self._encode(texts, self._prompt(*PROMPTS), unit)
 
     def _prompt(self, *names: str) -> str:
         """The first prompt the model knows under one of these names."""

@@ -113,12 +113,14 @@ class ArtifactWriter:
         path: Where the folder will appear; what stood there (a retry's leftovers) is replaced.
         kind: The artifact's name, which the reader must ask for.
         inputs: Digests of what it was made from.
+        digest: Names its content once it is written, as `Artifact.digest` does.
     """
 
     path: Path
     kind: str
     inputs: dict[str, str] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
     _rows: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -176,6 +178,7 @@ class ArtifactWriter:
         manifest = {"kind": self.kind, "version": VERSION, "files": files, "inputs": self.inputs, "facts": self.facts}
         for name in names:
             _sync(self.work / name)
+        self.digest = digest(manifest)
         (self.work / MANIFEST).write_bytes(canonical(manifest))
         _sync(self.work / MANIFEST)
 

@@ -22,7 +22,7 @@ for number, uri in enumerate(["fine", "killer", "sleeper", "last"]):
             os.abort()
         if uri == "sleeper":
             time.sleep(600)
-        say({"parse": ""})
+        say({"done": uri})
     if job["shard"] == 13 and uri == "last":
         sys.exit(3)
     say({"block": number, "condemned": job["condemned"].get(uri, "")})

@@ -129,9 +129,9 @@ def test_texts_get_their_language_and_lose_their_secrets(place, loaded):
     assert [(row["reason"], row["detail"]) for row in refused.rows("rejected")] == [("PERSONAL_DATA", "email")]
 
 
-@pytest.mark.parametrize("name", ["objects", "read", "records", "documents"])
+@pytest.mark.parametrize("name", ["listed", "read", "records", "documents"])
 def test_counts_that_do_not_add_up_are_refused(name):
-    whole = {"objects": 5, "read": 3, "refused": 2, "records": 9, "documents": 8, "rejected": 1}
+    whole = {"listed": 5, "read": 3, "refused": 2, "records": 9, "documents": 8, "rejected": 1}
     conserve(whole)
     with pytest.raises(TouchstoneError) as raised:
         conserve(whole | {name: whole[name] - 1})

@@ -30,6 +30,7 @@ class Screen:
         """Draw to `out`."""
         self.out, self.live = out, out.isatty()
         self._notes: dict[str, str] = {}
+        self._loads: list[dict[str, Any]] = []
         self._drawn, self._told = False, time.monotonic()
 
     def line(self, label: str, text: str = "", took: float | None = None) -> None:
@@ -58,6 +59,11 @@ class Screen:
                 self._notes[step] = message
             case "progress":
                 self._progress(step, event)
+            case "loaded":
+                self._loads.append(event)
+            case "start" if self._loads and step != "load":
+                self.line("load", _rate(self._loads), _span(self._loads))
+                self._loads = []
             case "end" if self._notes.get(step):
                 self.line(step, self._notes.pop(step), float(event["seconds"]))
 
@@ -130,13 +136,18 @@ def _counts(found: dict[str, int]) -> str:
 
 
 def _rate(loads: list[dict[str, Any]]) -> str:
-    """Objects and bytes a second over all shards, from the first one's start to the last one's end."""
+    """Objects, and how many and how many bytes a second over all shards."""
     if not loads:
         return "nothing was loaded: the same objects as in an earlier run"
-    took = max(max(one["time"] for one in loads) - min(one["time"] - one["seconds"] for one in loads), 0.001)
-    objects, size = (sum(one[name] for one in loads) for name in ("objects", "bytes"))
-    parsed = sum(one["parsed"] for one in loads)
-    return f"{objects / took:,.0f} objects and {_size(size / took)} a second; {parsed:,} parsed, the others as before"
+    took = max(_span(loads), 0.001)
+    objects, size, parsed = (sum(one[name] for one in loads) for name in ("objects", "bytes", "parsed"))
+    same = f"; {objects - parsed:,} as in the last run" if parsed < objects else ""
+    return f"{objects:,} objects, {objects / took:,.0f} and {_size(size / took)} a second{same}"
+
+
+def _span(loads: list[dict[str, Any]]) -> float:
+    """Seconds from the first shard's start to the last one's end."""
+    return float(max(one["time"] for one in loads) - min(one["time"] - one["seconds"] for one in loads))
 
 
 def _size(count: float) -> str:

@@ -69,5 +69,5 @@ def test_the_command_line_tells_what_is_in_the_sources(documents, tmp_path, monk
         cli.main()
     assert not ended.value.code
     told = capsys.readouterr().out
-    for line in ("languages    53 en", "rejected     1 BAD_RECORD", "49 text/html, 4", "1 exact", "objects and"):
+    for line in ("languages    53 en", "rejected     1 BAD_RECORD", "49 text/html, 4", "1 exact", "a second"):
         assert line in told

@@ -32,6 +32,20 @@ def test_a_log_file_gets_whole_lines_without_cursor_tricks(monkeypatch: pytest.M
     assert "\r" not in out.getvalue() and "\x1b" not in out.getvalue()
 
 
+def test_shards_are_told_as_one_line_when_all_are_loaded() -> None:
+    out = io.StringIO()
+    screen = Screen(out)
+    load = {"event": "loaded", "step": "load", "message": "", "bytes": 3_000_000, "objects": 600}
+    screen.event(load | {"time": 104.0, "seconds": 4.0, "parsed": 600})
+    screen.event({"event": "start", "step": "load", "message": ""})
+    screen.event(load | {"time": 110.0, "seconds": 5.0, "parsed": 0})
+    assert not out.getvalue()
+    screen.event({"event": "start", "step": "gather", "message": ""})
+    screen.event({"event": "start", "step": "mine", "message": ""})
+    (line,) = out.getvalue().splitlines()
+    assert " ".join(line.split()) == "load 1,200 objects, 120 and 600.0 kB a second; 600 as in the last run 10s"
+
+
 def test_a_hold_says_why_what_it_could_have_seen_and_what_would_help() -> None:
     out = io.StringIO()
     look = Look(number=3, alpha=0.05 / 52, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)

@@ -68,17 +68,10 @@ def recipe(place: str) -> Recipe:
     return Recipe.parse(values | sections, where="bench")
 
 
-def load(place: str) -> dict[str, Any]:
-    """One run until the documents, in an empty folder: nothing but the state is left of an earlier one."""
+def loads(line: Recipe, times: int = 1) -> list[dict[str, Any]]:
+    """Runs until the documents, in one folder that was empty: of earlier ones nothing but the state is left."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        return local.run_corpus(recipe(place), Screen(io.StringIO()), servers=[])
-
-
-def twice(place: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A run, and one with nothing changed in the same folder."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        first = local.run_corpus(recipe(place), Screen(io.StringIO()), servers=[])
-        return first, local.run_corpus(recipe(place), Screen(io.StringIO()), servers=[])
+        return [local.run_corpus(line, Screen(io.StringIO()), servers=[]) for _ in range(times)]
 
 
 def scale(counts: list[int]) -> None:
@@ -88,19 +81,16 @@ def scale(counts: list[int]) -> None:
         place = f"s3://bench/{count}"
         upload(place, pages(count))
         Folder(f"{place}/judged").write("queries.jsonl", b"{}")
-        first, again = twice(place)
+        first, again = loads(recipe(place), 2)
         row(count, "first", first)
         row(count, "nothing changed", again)
-        row(count, "nothing changed, elsewhere", load(place))
-        changed = itertools.islice(pages(count, seed=2), 0, None, 100)
-        upload(place, changed)
-        after = load(place)
+        row(count, "nothing changed, elsewhere", *loads(recipe(place)))
+        upload(place, itertools.islice(pages(count, seed=2), 0, None, 100))
+        (after,) = loads(recipe(place))
         row(count, "1% changed", after)
         if count > 50_000:  # a quarter of an hour for what the smaller one has shown
             continue
-        fresh = recipe(place).model_copy(update={"state": f"{place}/other"})
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            whole = local.run_corpus(fresh, Screen(io.StringIO()), servers=[])
+        (whole,) = loads(recipe(place).model_copy(update={"state": f"{place}/other"}))
         row(count, "1% changed, all from the start", whole)
         print(f"{'':>10} the last two are equal in digest: {whole['found']['digest'] == after['found']['digest']}")
 

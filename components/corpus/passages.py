@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from components.corpus import documents
 from components.corpus.document import Document, Section
-from components.corpus.tokens import WIDE_STOPS, Tokens
+from components.corpus.tokens import Tokens
+from components.corpus.units import Units
 from components.store.artifact import Artifact
 from components.store.errors import UserError
 
@@ -28,10 +27,6 @@ PASSAGE_SCHEMA = pa.schema(
         ("end", pa.int64()),
     ]
 )
-
-_SPACE, _LINE = map(ord, " \n")
-_STOPS = np.array([[ord(mark)] for mark in ".!?"], np.uint8)
-_WIDE_STOPS = [ord(mark) for mark in WIDE_STOPS]
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,7 @@ class _Piece(NamedTuple):
 
     Attributes:
         new: Characters at its end that the piece before does not hold.
+        counted: Its tokens are the sum over its words, not an estimate.
     """
 
     section: Section
@@ -66,16 +62,18 @@ class _Piece(NamedTuple):
     start: int
     new: int
     tokens: int
+    counted: bool
 
     @property
     def end(self) -> int:
         return self.start + len(self.text)
 
     def part(self, start: int, end: int) -> _Piece:
-        """What is between two of its characters."""
+        """What is between two of its characters; it may begin a line with a word that counts more there."""
         text = self.text[start:end].rstrip()
         kept = text.lstrip()
-        return self._replace(text=kept, start=self.start + start + len(text) - len(kept), new=min(self.new, len(kept)))
+        place, new = self.start + start + len(text) - len(kept), min(self.new, len(kept))
+        return self._replace(text=kept, start=place, new=new, counted=False)
 
     def smaller(self) -> list[_Piece]:
         """The piece without what it repeats; if that is nothing, its halves, cut between words if it can be."""
@@ -85,75 +83,6 @@ class _Piece(NamedTuple):
         middle = max(text.rfind(" ", 1, half + 1), text.rfind("\n", 1, half + 1))
         middle = middle if middle > 0 else half
         return [self.part(0, middle), self.part(middle, len(text))]
-
-
-@dataclass(frozen=True)
-class _Units:
-    """A document's words, and the parts of its longest ones: it is cut between them.
-
-    Attributes:
-        starts: Where each unit begins (characters), then the end of the text.
-        total: Tokens before each unit, then of all.
-        ends: Units before which a sentence or a line ends, sorted.
-        parted: Some word was cut, so that `total` is an estimate.
-    """
-
-    text: str
-    tokens: Tokens
-    starts: memoryview[int]
-    total: memoryview[int]
-    ends: list[int]
-    parted: bool
-
-    @classmethod
-    def of(cls, text: str, tokens: Tokens, largest: int) -> _Units:
-        """Cut a text at spaces and line breaks, and words of more than `largest` tokens where tokens begin."""
-        points = _points(text)
-        breaks = np.flatnonzero((points == _SPACE) | (points == _LINE))
-        lines = points[breaks] == _LINE
-        starts = np.concatenate([[0], breaks + 1])
-        ends = np.flatnonzero(lines | (points[breaks - 1] == _STOPS).any(axis=0)) + 1
-        words = tokens.words(text)
-        costs = tokens.costs(words)
-        long = np.flatnonzero(costs > largest)
-        if long.size:
-            marks = np.union1d(starts[ends], np.flatnonzero(np.isin(points, _WIDE_STOPS)) + 1)
-            starts, costs = tokens.parted(words, starts, costs, long, max(1, largest // 8))
-            ends = np.flatnonzero(np.isin(starts, marks))
-        starts, total = np.append(starts, len(text) + 1), np.append(0, np.cumsum(costs))
-        return cls(text, tokens, starts.data, total.data, ends.tolist(), long.size > 0)  # views make no list of numbers
-
-    def more(self, begin: int) -> int:
-        """What the first unit of a line counts more than within its own."""
-        start = self.starts[begin]
-        if self.tokens.alike or self.text[start - 1 : start] == "\n":
-            return 0
-        return self.tokens.more(self.text[start : self.starts[begin + 1] - 1])
-
-    def reach(self, begin: int, fresh: int, last: int, room: int) -> int:
-        """Where a passage that begins with unit `begin` ends: it fits in `room`, and holds `fresh` at least.
-
-        At the last end of a sentence, unless that leaves more than half of the passage empty.
-        """
-        total = self.total
-        most = bisect_right(total, total[begin] + room - self.more(begin)) - 1
-        most = max(min(most, last), fresh + 1)
-        if most == last:
-            return last
-        nearest = bisect_right(self.ends, most) - 1
-        end = self.ends[nearest] if nearest >= 0 else 0
-        return end if end > fresh and 2 * (total[end] - total[begin]) >= total[most] - total[begin] else most
-
-    def back(self, begin: int, end: int, overlap: int) -> int:
-        """Where the passage after [begin, end) begins: up to `overlap` tokens before `end`.
-
-        At the beginning of a sentence, unless that gives away more than half of the overlap.
-        """
-        before, total = self.total[end] - overlap, self.total
-        first = min(max(bisect_left(total, before), begin + 1), end)
-        nearest = bisect_left(self.ends, first)
-        start = self.ends[nearest] if nearest < len(self.ends) else end
-        return start if start < end and 2 * (total[end] - total[start]) >= overlap else first
 
 
 class Cutter:
@@ -188,16 +117,16 @@ class Cutter:
         tokens, quarter = self._tokens, self.limit // 4
         headings = [" > ".join(_headings(document, section)) for section in document.sections]
         tokens.costs(tokens.words("\n".join(["", document.title, *headings])))  # at once what is asked one by one below
-        units = _Units.of(document.text, tokens, self.limit - tokens.special - 2 * quarter)
+        units = Units.of(document.text, tokens, self.limit - tokens.special - 2 * quarter)
         title = tokens.clip(document.title, quarter)
-        budget = self.limit - tokens.special - tokens.encoded(title) - units.parted  # a part may begin with one more
+        budget = self.limit - tokens.special - tokens.encoded(title)
+        budget -= bool(units.parts)  # a part may begin with one more
         packs = _packed(self._pieces(document, headings, units, budget), budget)
-        sure = title and tokens.sums and not units.parted
-        for number, pack in enumerate(self._fitting(title, packs, budget if sure else 0)):
+        for number, pack in enumerate(self._fitting(title, packs, budget if title and tokens.sums else 0)):
             path, text = " > ".join(pack[0].section.path) or document.title, _shown(title, pack)
             yield Passage(f"{document.id}-{number}", document.id, path, text, pack[0].start, pack[-1].end)
 
-    def _pieces(self, document: Document, headings: list[str], units: _Units, budget: int) -> Iterator[_Piece]:
+    def _pieces(self, document: Document, headings: list[str], units: Units, budget: int) -> Iterator[_Piece]:
         """Every section, cut where it is too long for one passage."""
         text, first, offset = document.text, 0, 0
         for section, whole in zip(document.sections, headings, strict=True):
@@ -212,10 +141,11 @@ class Cutter:
                 new = len(found) - units.starts[fresh] + start if begin < fresh else len(kept)
                 if kept and new > 0:
                     count = fixed + units.more(begin) + units.total[end] - units.total[begin]
-                    yield _Piece(section, heading, kept, start + len(found) - len(kept), new, count)
+                    place, counted = start + len(found) - len(kept), units.counted(begin, end)
+                    yield _Piece(section, heading, kept, place, new, count, counted)
             first = last
 
-    def _stretches(self, units: _Units, first: int, last: int, room: int) -> Iterator[tuple[int, int, int]]:
+    def _stretches(self, units: Units, first: int, last: int, room: int) -> Iterator[tuple[int, int, int]]:
         """The first unit of each passage of a section, the first that the one before has not, and the end."""
         overlap = min(self.overlap, room // 2)
         begin = fresh = first
@@ -225,12 +155,12 @@ class Cutter:
             begin, fresh = units.back(begin, end, overlap) if overlap > 0 and end < last else end, end
 
     def _fitting(self, title: str, packs: Iterable[list[_Piece]], known: int) -> Iterator[list[_Piece]]:
-        """The packs; those that count more than `known` are encoded, and made smaller until they fit."""
+        """The packs; those that may count more than `known` are encoded, and made smaller until they fit."""
         start = -1
         for pack in packs:
             again = pack[0].start <= start  # the one before was made smaller, and this one would repeat all of it
             pack = [*pack[0].smaller(), *pack[1:]] if again else pack
-            fits = sum(piece.tokens for piece in pack) <= known
+            fits = sum(piece.tokens for piece in pack) <= known and all(piece.counted for piece in pack)
             for small in [pack] if fits else self._small(title, pack):
                 start = small[0].start
                 yield small
@@ -258,13 +188,6 @@ def _packed(pieces: Iterable[_Piece], budget: int) -> Iterator[list[_Piece]]:
         filled += piece.tokens
     if pack:
         yield pack
-
-
-def _points(text: str) -> npt.NDArray[np.unsignedinteger]:
-    """The characters of a text as numbers."""
-    if text.isascii():
-        return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def _headings(document: Document, section: Section) -> tuple[str, ...]:

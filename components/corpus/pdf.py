@@ -15,7 +15,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from components.corpus.html import Page
-from components.corpus.limits import BOMB_RATIO, MAX_PAGES, MIB, Refused, bomb
+from components.corpus.limits import BOMB_RATIO, MAX_PAGES, MIB, Refused, bomb, memory
 from components.corpus.outline import Block, sections
 from components.corpus.text import printable, tidy
 
@@ -33,6 +33,8 @@ MAX_CHARACTERS = 16 * MIB
 """Of the whole document, shown or not: more than five thousand pages have, and half a minute of PDFium's time."""
 MAX_OBJECTS = 5_000_000
 """Pieces of text, lines and images of the whole document, shown or not."""
+MEMORY = 768 * MIB
+"""What PDFium may take for one document; forms that draw forms that draw forms would have all there is."""
 WINDOW = MIB
 OVERLAP = 4_096
 
@@ -64,8 +66,7 @@ def parse(body: BinaryIO, size: int) -> tuple[Page, str]:
         Refused: BROKEN, ENCRYPTED, TOO_LARGE or BOMB.
     """
     _check_streams(body, size)
-    document = _open(body)
-    try:
+    with memory(MEMORY), closing(_open(body)) as document:
         if len(document) > MAX_PAGES:
             raise Refused("TOO_LARGE", f"more than {MAX_PAGES} pages")
         pages = list(_pages(document))
@@ -74,8 +75,6 @@ def parse(body: BinaryIO, size: int) -> tuple[Page, str]:
             raise Refused("BROKEN", "no page can be read")
         found = tuple(sections(_blocks([page or [] for page in pages], _outline(document))))
         return Page(_title(document), _language(document), found), missing
-    finally:
-        document.close()
 
 
 def _check_streams(body: BinaryIO, size: int) -> None:

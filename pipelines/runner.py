@@ -6,7 +6,9 @@ It is a process of its own so that everything kfp and the libraries say goes to 
 from __future__ import annotations
 
 import json
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from kfp import components as kfp_components
@@ -26,7 +28,9 @@ def main(pipeline: str, work: str, arguments: str) -> int:
         cache_root=str(Path(work) / "cache" / code_digest()),
     )
     try:
-        kfp_components.load_component_from_file(pipeline)(**json.loads(arguments))
+        with tempfile.TemporaryDirectory(prefix="touchstone-") as scratch:  # kfp leaves a folder there for each step
+            os.environ["TMPDIR"] = scratch
+            kfp_components.load_component_from_file(pipeline)(**json.loads(arguments))
     except RuntimeError as error:  # a step failed; the step itself has told why
         sys.stderr.write(f"{error}\n")
         return 1

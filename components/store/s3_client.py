@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import datetime
 from functools import cache
 from threading import Thread
 from typing import Any, Literal, TypeVar
@@ -17,6 +18,7 @@ import boto3
 import botocore.session
 from botocore import exceptions as aws
 from botocore.config import Config as ClientConfig
+from botocore.utils import parse_timestamp
 
 from components.store.connection import USUAL, Connection
 
@@ -49,6 +51,7 @@ class TooSlowError(aws.HTTPClientError):
 def client(connection: Connection = USUAL) -> Any:
     """The boto3 client of a connection: 32 connections, 5 tries with backoff and jitter (botocore's standard mode)."""
     session = botocore.session.get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_time)
     made: Any = boto3.Session(botocore_session=session).client(
         "s3",
         endpoint_url=connection.endpoint,
@@ -66,6 +69,14 @@ def client(connection: Connection = USUAL) -> Any:
     )
     _sessions[made] = session
     return made
+
+
+def _time(value: Any) -> datetime:
+    """A time in an answer; botocore's own parser takes half of a listing's time."""
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return parse_timestamp(value)
 
 
 os.register_at_fork(after_in_child=client.cache_clear)

@@ -12,6 +12,119 @@ from components.store.config import Config
 Side = Literal["train", "dev", "sealed", "reserve"]
 
 
+class LogsConfig(Config):
+    """Search logs: who asked what, what was shown where, what was clicked."""
+
+    uri: Address
+    """JSONL or Parquet files below this address, gzip or zstd around JSONL; one row for each document shown."""
+
+    query: str = "query"
+    """The column with the question."""
+    document: str = "document"
+    """The column with the document's name, as qrels name one."""
+    position: str = "position"
+    """The column with the rank shown at, from 1."""
+    clicked: str = "clicked"
+    """The column that says whether it was clicked (boolean, or 0 and 1)."""
+    timestamp: str = "timestamp"
+    """The column with the time: ISO 8601, or seconds or milliseconds since 1970."""
+    session: str = "session"
+    """The column with the session or user."""
+
+    min_impressions: int = Field(10, ge=1)
+    """A question's document that was shown less often tells nothing."""
+    min_clicks: int = Field(2, ge=1)
+    """Fewer clicks than this, by different sessions, make no pair."""
+    propensities: list[float] = []
+    """The chance that somebody looks at rank 1, 2, ...; beyond them the last one. Without any: 1 / rank."""
+    clip: float = Field(10.0, ge=1)
+    """A click counts 1 / propensity, but never more than this."""
+    bot_clicks: int = Field(100, ge=1)
+    """A session with more rows a minute than this is no person."""
+    session_share: float = Field(0.05, gt=0, le=1)
+    """A session with more than this part of all rows is left out."""
+    held_out: float = Field(0.2, ge=0, lt=1)
+    """The latest part of the rows, by time, judges; the earlier part trains."""
+
+
+Kind = Literal["question", "keywords", "claim", "how-to"]
+
+
+class Asked(Config):
+    """A language model behind an OpenAI-compatible endpoint."""
+
+    endpoint: str = Field(pattern=r"^https?://")
+    """The address up to and with `/v1`; the key is in OPENAI_API_KEY, if there must be one."""
+    model: str = Field(min_length=1)
+    """The model's name there."""
+
+
+class QuestionsConfig(Config):
+    """Questions that a language model writes about passages of the documents."""
+
+    writer: Asked | None = None
+    """Who writes the questions that train; without one no questions are written."""
+    judge: Asked | None = None
+    """Who writes the questions that judge, when there are no better ones; without one the writer, in other words."""
+    kinds: list[Kind] = ["question", "keywords", "claim", "how-to"]
+    """What is asked for; one of each for every passage."""
+    per_document: int = Field(8, ge=1)
+    """Questions about one document at most, so that no document can steer the training."""
+    passages: int = Field(10_000, ge=1)
+    """Passages asked about at most, spread over all documents."""
+    budget_tokens: int = Field(20_000_000, ge=1000)
+    """Tokens, sent and received, that the step may use in one run; then it goes on with what it has."""
+    price_sent: float = Field(0.0, ge=0)
+    """Price of a million tokens sent, for the preview."""
+    price_received: float = Field(0.0, ge=0)
+    """Price of a million tokens received."""
+    at_once: int = Field(8, ge=1, le=256)
+    """Requests in flight."""
+    timeout: float = Field(60.0, gt=0)
+    """Seconds for one answer."""
+
+
+class FiltersConfig(Config):
+    """What a training pair must be like."""
+
+    min_words: int = Field(1, ge=1)
+    """Words of an anchor, at least."""
+    max_words: int = Field(64, ge=2)
+    """Words of an anchor, at most."""
+    languages: list[str] = []
+    """Languages of documents that train (`en`); without any, all."""
+    max_copied: float = Field(0.9, gt=0, le=1)
+    """An anchor of five words or more of which a larger part stands in the positive in a row is copied text."""
+    round_trip: int = Field(20, ge=0)
+    """The anchor finds its passage among so many; 0 does not ask."""
+
+
+class NegativesConfig(Config):
+    """Hard negatives: passages that the model takes for answers and that are none."""
+
+    per_pair: int = Field(4, ge=0, le=64)
+    """How many; 0 mines none."""
+    margin: float = Field(0.95, gt=0, le=1)
+    """A negative scores less than this part of what the positive scores (NV-Retriever, 2407.15831)."""
+    depth: int = Field(64, ge=1, le=1000)
+    """Passages looked at for each anchor."""
+    miner: Literal["base", "champion"] = "base"
+    """Whose idea of near is used; the champion's only if there is one."""
+    second_round: bool = False
+    """Train once, mine again with the result, and train again from the base."""
+
+
+class GeneralConfig(Config):
+    """Pairs from outside, so that the model does not forget what it knew."""
+
+    uri: Address
+    """JSONL or Parquet files of `anchor` and `positive` below this address."""
+    licence: str = Field(min_length=1)
+    """The licence of the pairs, as SPDX names it."""
+    share: float = Field(0.2, gt=0, lt=1)
+    """Their part of all training pairs."""
+
+
 class PairsConfig(Config):
     """Which questions judge, how documents are split, how many pairs are enough."""
 

@@ -19,6 +19,8 @@ from components.corpus.documents import read as read_documents
 from components.corpus.documents import rows as document_rows
 from components.pairs import headings, judged, leakage, sealed, split
 from components.pairs.config import PairsConfig, Side
+from components.pairs.pair import DROPPED_SCHEMA, PAIR_SCHEMA, Dropped
+from components.pairs.wording import plain
 from components.store.artifact import Artifact, ArtifactWriter
 from components.store.errors import UserError
 from components.store.events import warn
@@ -143,25 +145,25 @@ def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: tuple[in
 def _write_pairs(
     out: Path, corpus: Corpus, queries: Mapping[Side, list[judged.Query]], config: PairsConfig, inputs: dict[str, str]
 ) -> tuple[int, dict[str, int], list[str]]:
-    forbidden = {headings.plain(q.text) for side, found in queries.items() if side != "train" for q in found}
-    rejected: list[headings.Dropped] = []
+    forbidden = {plain(q.text) for side, found in queries.items() if side != "train" for q in found}
+    rejected: list[Dropped] = []
     equal: list[str] = []
 
     def rows() -> Iterator[dict[str, Any]]:
         common = headings.count_headings(read_documents(corpus.artifact))
         for document in corpus.side("train"):
             for found in headings.pairs(document, corpus.groups[document.id], common):
-                if isinstance(found, headings.Dropped):
+                if isinstance(found, Dropped):
                     rejected.append(found)
-                elif headings.plain(found.anchor) in forbidden:
+                elif plain(found.anchor) in forbidden:
                     equal.append(found.anchor)
-                    rejected.append(headings.Dropped(document.id, "", "EQUALS_JUDGED_QUERY"))  # sealed text
+                    rejected.append(Dropped(found.miner, document.id, "", "EQUALS_JUDGED_QUERY"))  # sealed text
                 else:
                     yield found.row()
 
     with ArtifactWriter(out, "pairs", inputs) as writer:
-        made = writer.table("pairs", headings.PAIR_SCHEMA, rows())
-        writer.table("dropped", headings.DROPPED_SCHEMA, map(vars, rejected))
+        made = writer.table("pairs", PAIR_SCHEMA, rows())
+        writer.table("dropped", DROPPED_SCHEMA, map(vars, rejected))
         reasons = dict(sorted(Counter(one.reason for one in rejected).items()))
         _enough(made, reasons, config.min_pairs)
         writer.facts |= {"pairs": made, "dropped": reasons}

@@ -6,7 +6,7 @@ import pytest
 
 from components.corpus.document import Document, Parsed, Section
 from components.pairs import headings
-from components.pairs.headings import Dropped, Pair
+from components.pairs.pair import Dropped, Pair
 
 ANSWER = "Turn the valve to the left until it stops."
 
@@ -60,7 +60,7 @@ def test_spans_point_into_the_text_of_the_document():
     ],
 )
 def test_an_answer_that_says_nothing_is_dropped(heading, text, reason):
-    assert only(heading, text) == Dropped(document((heading, text)).id, heading, reason)
+    assert only(heading, text) == Dropped("headings", document((heading, text)).id, heading, reason)
 
 
 @pytest.mark.parametrize(("documents", "dropped"), [(5, False), (6, True)])

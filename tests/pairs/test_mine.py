@@ -16,10 +16,11 @@ from components.corpus import documents, snapshot
 from components.corpus.config import ReadingConfig, Source
 from components.corpus.gather import gather
 from components.corpus.load import load
-from components.pairs import headings, judged, mine, sealed
+from components.pairs import judged, mine, sealed
 from components.pairs.config import PairsConfig
 from components.pairs.leakage import Leakage
 from components.pairs.mine import Mined, Outputs
+from components.pairs.wording import plain
 from components.store.artifact import Artifact
 from components.store.errors import UserError
 from components.store.models import write_model
@@ -185,10 +186,10 @@ def test_pairs_come_from_documents_of_the_train_side_alone(run, setting):
 
 
 def test_no_anchor_equals_a_dev_or_sealed_query(run, questions):
-    anchors = {headings.plain(pair["anchor"]) for pair in run.rows("pairs", "pairs")}
-    judging = {headings.plain(text) for side in ("dev", "sealed") for text in questions[side]}
+    anchors = {plain(pair["anchor"]) for pair in run.rows("pairs", "pairs")}
+    judging = {plain(text) for side in ("dev", "sealed") for text in questions[side]}
     assert not anchors & judging
-    assert anchors & {headings.plain(text) for text in questions["train"]}, "a question that judges nothing may train"
+    assert anchors & {plain(text) for text in questions["train"]}, "a question that judges nothing may train"
 
 
 def test_the_artifact_of_judged_queries_holds_those_of_the_dev_side(run, questions):
@@ -207,15 +208,15 @@ def test_no_sealed_query_stands_in_any_artifact(run, questions):
     found = {kind: everything(kind, getattr(run.outputs, kind)) for kind in KINDS}
     assert not {query: kind for kind, text in found.items() for query in own if query in text}
     assert all(query in found["judged"] for query in questions["dev"]), "the search would find them"
-    shown = {headings.plain(text) for text in strings([run.rows("pairs", "pairs"), run.rows("pairs", "dropped")])}
-    assert not shown & {headings.plain(text) for text in questions["sealed"]}, "not even as a heading that was dropped"
+    shown = {plain(text) for text in strings([run.rows("pairs", "pairs"), run.rows("pairs", "dropped")])}
+    assert not shown & {plain(text) for text in questions["sealed"]}, "not even as a heading that was dropped"
 
 
 def test_headings_that_made_no_pair_are_counted_by_reason(run):
     dropped = Counter(row["reason"] for row in run.rows("pairs", "dropped"))
     assert dropped == run.found.dropped == run.facts("pairs")["dropped"]
     assert dropped.keys() == {"COMMON_HEADING", "EQUALS_JUDGED_QUERY"}
-    assert {row["heading"] for row in run.rows("pairs", "dropped")} == {"Price", "See also", ""}
+    assert {row["anchor"] for row in run.rows("pairs", "dropped")} == {"Price", "See also", ""}
 
 
 def test_a_copy_set_aside_has_the_side_of_the_one_kept(run, setting):

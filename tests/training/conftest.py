@@ -8,8 +8,8 @@ import pytest
 
 from components.corpus.passages import PASSAGE_SCHEMA, Passage
 from components.pairs import judged
-from components.pairs.headings import PAIR_SCHEMA, Pair
 from components.pairs.judged import Query
+from components.pairs.pair import PAIR_SCHEMA, Pair
 from components.store.artifact import ArtifactWriter
 from components.store.models import write_model
 from components.training.job import Data

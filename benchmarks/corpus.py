@@ -71,7 +71,7 @@ def recipe(place: str) -> Recipe:
 def loads(line: Recipe, times: int = 1) -> list[dict[str, Any]]:
     """Runs until the documents, in one folder that was empty: of earlier ones nothing but the state is left."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        return [local.run_corpus(line, Screen(io.StringIO()), servers=[]) for _ in range(times)]
+        return [local.run_until(line, Screen(io.StringIO()), until="corpus", servers=[]) for _ in range(times)]
 
 
 def scale(counts: list[int]) -> None:

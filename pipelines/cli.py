@@ -16,7 +16,7 @@ from components.report.finish import GREEN
 from components.store.errors import TouchstoneError
 from pipelines.compile import compile_recipe
 from pipelines.recipe import read
-from pipelines.screen import Screen, describe, draw_corpus, draw_verdict, duration
+from pipelines.screen import Screen, describe, draw_corpus, draw_pairs, draw_verdict, duration
 
 app = typer.Typer(
     help="Retrain an embedding model on your own documents; promote it only if it proved better.",
@@ -29,7 +29,7 @@ gate = typer.Typer(help="What the gate decided, again.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]
-Until = Annotated[Literal["corpus"] | None, typer.Option(help="Stop there and tell what was found.")]
+Until = Annotated[Literal["corpus", "pairs"] | None, typer.Option(help="Stop there and tell what was found.")]
 Force = Annotated[bool, typer.Option("--force", help="Train even if nothing changed since the last run.")]
 Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
 
@@ -58,7 +58,8 @@ def run(recipe: RecipePath, force: Force = False, require_promotion: Require = F
     screen, line = Screen(sys.stdout), read(recipe)
     with local.object_store(line) as servers:
         if until:
-            return draw_corpus(screen, local.run_corpus(line, screen, servers=servers))
+            found = local.run_until(line, screen, until=until, servers=servers)
+            return (draw_corpus if until == "corpus" else draw_pairs)(screen, found)
         record = local.run(line, screen, force=force, servers=servers)
     _finish(screen, record, f"touchstone run {recipe}")
     if require_promotion and record["outcome"] not in ("PROMOTED", "ALREADY_PROMOTED"):

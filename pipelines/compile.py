@@ -6,16 +6,18 @@ from pathlib import Path
 from kfp import compiler, dsl
 
 from components.corpus.component import describe
+from components.pairs.component import tell
+from components.store.component import pull, resolve
 from pipelines import tasks
 from pipelines.recipe import Recipe
 from pipelines.retrain import retrain
 
 
 def compile_recipe(recipe: Recipe, out: Path, *, until: str = "") -> Path:
-    """Write the pipeline of `recipe` to `out`; equal recipes give equal bytes. `until="corpus"` ends it there."""
+    """Write the pipeline of `recipe` to `out`, or its first steps `until` one; equal recipes give equal bytes."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.stem}.part.yaml")
-    compiler.Compiler().compile(corpus(recipe) if until else retrain(recipe), str(part))
+    compiler.Compiler().compile(BEGINNINGS.get(until, retrain)(recipe), str(part))
     os.replace(part, out)
     return out
 
@@ -30,3 +32,23 @@ def corpus(recipe: Recipe) -> dsl.base_component.BaseComponent:
             tasks.fresh(recipe.state, describe(documents=tasks.documents(recipe, digest)))
 
     return pipeline
+
+
+def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
+    """The steps of `retrain` before training: what would train, what would judge, and the leakage proof."""
+
+    @dsl.pipeline(name=f"touchstone-{recipe.name}-pairs", description="From buckets to pairs.")
+    def pipeline(base_model: str = recipe.base_model) -> None:
+        digest = tasks.snapshot(recipe)
+        heads = [tasks.fresh(recipe.state, resolve(model=model)).output for model in (base_model, recipe.target)]
+        with dsl.If(digest != "", name="listed"):
+            roles = zip(heads, ("base", "champion"), strict=True)
+            base, champion = (tasks.fresh(recipe.state, pull(model=head, role=role)).output for head, role in roles)
+            found = tasks.mined(recipe, digest, tasks.documents(recipe, digest), base)
+            made = tasks.hardened(recipe, found, base, champion)
+            tasks.fresh(recipe.state, tell(pairs=made, judged=found["judged"], leakage=found["leakage"]))
+
+    return pipeline
+
+
+BEGINNINGS = {"corpus": corpus, "pairs": pairs}

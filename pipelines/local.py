@@ -71,28 +71,29 @@ def run(recipe: Recipe, screen: Screen, *, force: bool, servers: list[int]) -> d
     return record
 
 
-def run_corpus(recipe: Recipe, screen: Screen, *, servers: list[int]) -> dict[str, Any]:
-    """Run the pipeline until the documents are gathered.
+def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int]) -> dict[str, Any]:
+    """Run the pipeline's first steps: `until` the documents ("corpus") or the pairs ("pairs").
 
     Returns:
-        `found`, the documents' facts and digest; `loads`, what each shard told; seconds, peak_memory_bytes, log.
+        `found`, what the last step told: the documents' or pairs' facts and digest; `loads`, what each shard told;
+        seconds, peak_memory_bytes, log.
 
     Raises:
         UserError: what is wrong with the recipe or its sources.
         TouchstoneError: what stopped a step; RUN_DIED when none has told.
     """
-    listable(recipe)
+    (listable if until == "corpus" else preflight)(recipe)
     start = time.monotonic()
     folder = _new_run()
     watch = Watch(folder, screen, servers)
-    watch.follow(_start(recipe, folder, {}, until="corpus"))
+    watch.follow(_start(recipe, folder, {}, until=until))
     _point_latest(folder)
     events = [json.loads(line) for line in watch.log.read_text().splitlines()]
     if errors := [event["error"] for event in events if event["event"] == "error"]:
         raise TouchstoneError.from_record(errors[0])
-    found = [event for event in events if (event["event"], event["step"]) == ("note", "describe")]
+    found = [event for event in events if event["event"] == "note" and event["step"] in ("describe", "tell")]
     if not found:
-        raise TouchstoneError("RUN_DIED", "the run ended without documents", fix=f"See {folder}/output.log.")
+        raise TouchstoneError("RUN_DIED", "the run ended early", fix=f"See {folder}/output.log.")
     record = {"found": found[0], "loads": [event for event in events if event["event"] == "loaded"]}
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
     return record

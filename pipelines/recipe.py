@@ -63,8 +63,11 @@ class Recipe(Config):
     @property
     def places(self) -> dict[str, list[Source]]:
         """Role -> what a snapshot lists."""
-        guards = {f"guard:{name}": [Source(uri=address)] for name, address in sorted(self.guards.items())}
-        return {"documents": list(self.corpus.sources), "judged": [Source(uri=self.pairs.judged)], **guards}
+        pairs, guards = self.pairs, {f"guard:{name}": address for name, address in sorted(self.guards.items())}
+        logs, general = (part.uri if part else None for part in (pairs.logs, pairs.general))
+        others = {"judged": pairs.judged, "logs": logs, "general": general, **guards}
+        named = {role: [Source(uri=address)] for role, address in others.items() if address}
+        return {"documents": list(self.corpus.sources), **named}
 
     @property
     def digest(self) -> str:

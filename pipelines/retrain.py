@@ -1,7 +1,7 @@
 """The DAG: from buckets to a verdict, and to production only if the verdict promotes.
 
-    snapshot -> check -> load shards -> gather -> mine -> train -> unseal -> evaluate -> decide -> report
-                                                                                          `-> if PROMOTE: publish
+    snapshot -> check -> load shards -> gather -> mine -> harden -> train -> unseal -> evaluate -> decide -> report
+                                                                                               if PROMOTE: publish
     finish, always
 
 Steps whose inputs name content are cached. Those that look at the world, charge a look or change something
@@ -16,7 +16,6 @@ from kfp.dsl import PipelineTask
 from components.evaluation.component import evaluate
 from components.gate.component import decide, unseal
 from components.hub.component import publish
-from components.pairs.component import mine
 from components.report.component import finish, report
 from components.store.component import check, pull, resolve
 from components.training.component import train
@@ -45,19 +44,9 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                 base = recorded(pull(model=base_reference, role="base")).output
                 champion = fresh(pull(model=head, role="champion")).output
                 documents = tasks.documents(recipe, digest)
-                mined = recorded(
-                    mine(
-                        state=state,
-                        snapshot=digest,
-                        documents=documents,
-                        base=base,
-                        sources=[source.uri for source in recipe.corpus.sources],
-                        passage_tokens=recipe.corpus.passage_tokens,
-                        passage_overlap=recipe.corpus.passage_overlap,
-                        config=recipe.pairs.model_dump(exclude_none=True),
-                    )
-                ).outputs
-                data = {name: mined[name] for name in ("pairs", "judged")}
+                mined = tasks.mined(recipe, digest, documents, base)
+                pairs = tasks.hardened(recipe, mined, base, champion)
+                data = {"pairs": pairs, "judged": mined["judged"]}
                 training = train(
                     **data,
                     passages=mined["passages"],

@@ -122,6 +122,32 @@ def draw_corpus(screen: Screen, record: dict[str, Any]) -> None:
         "rate": _rate(record["loads"]),
         "digest": found["digest"],
     }
+    _list(screen, lines, record)
+
+
+def draw_pairs(screen: Screen, record: dict[str, Any]) -> None:
+    """What would train, by source; what would judge; and the leakage proof."""
+    pairs, judged, proof = (record["found"][name] for name in ("pairs", "judged", "leakage"))
+    lines = {"pairs": f"{pairs['pairs']:,} kept"}
+    for source, found in pairs["sources"].items():
+        lines[source] = f"{found['made']:,} kept; dropped: {_counts(found['dropped'])}"
+    if "questions" not in lines:
+        lines["questions"] = "none: the recipe names no language model (pairs.questions.writer)"
+    if "negatives" in pairs:
+        lines["negatives"] = f"{pairs['negatives']:,}, for {pairs['pairs_with_negatives']:,} pairs"
+    lines["judged"] = f"{judged['dev']:,} dev and {judged['sealed_queries']:,} sealed queries ({judged['evidence']})"
+    lines["left out"] = _counts(judged["dropped"])
+    below = ("below .25", ".25 to .5", ".5 to .8", ".8 or more")
+    leaked = f"{proof['leaked']:,} of {proof['sealed_documents']:,} judging documents are found in what trains"
+    lines["leakage"] = f"{leaked}, {proof['anchors_left']:,} of the sealed queries"
+    lines["bands"] = ", ".join(f"{count:,} {band}" for count, band in zip(proof["bands"], below, strict=True))
+    lines["retired"] = f"{proof['retired']:,} queries ({proof['retired_share']:.1%})"
+    lines["digest"] = record["found"]["digest"]
+    _list(screen, lines, record)
+
+
+def _list(screen: Screen, lines: dict[str, str], record: dict[str, Any]) -> None:
+    """One line each, and how long it took."""
     screen.text("")
     for label, text in lines.items():
         screen.line(label, text)

@@ -8,6 +8,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 
 from components.corpus import component as corpus
+from components.pairs import component as pairs
 from pipelines.recipe import Recipe
 
 
@@ -39,3 +40,25 @@ def documents(recipe: Recipe, digest: Any) -> Any:
     with dsl.ParallelFor(shards.output, parallelism=recipe.corpus.shards_at_once) as shard:
         part = recorded(state, corpus.load(**known, shard=shard, config=reading))
     return recorded(state, corpus.gather(state=state, config=reading, parts=dsl.Collected(part.output))).output
+
+
+def mined(recipe: Recipe, digest: Any, documents: Any, base: Any) -> dict[str, Any]:
+    """Passages, raw pairs, judged queries and the leakage proof."""
+    reading = {"passage_tokens": recipe.corpus.passage_tokens, "passage_overlap": recipe.corpus.passage_overlap}
+    known = {"snapshot": digest, "documents": documents, "base": base, **reading}
+    sources = [source.uri for source in recipe.corpus.sources]
+    task = pairs.mine(state=recipe.state, sources=sources, config=_section(recipe), **known)
+    outputs: dict[str, Any] = recorded(recipe.state, task).outputs
+    return outputs
+
+
+def hardened(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any) -> Any:
+    """The pairs that train: filtered by round trip and with negatives, if the recipe asks for either."""
+    if not recipe.pairs.hardened:
+        return found["pairs"]
+    known = {"raw": found["pairs"], "passages": found["passages"], "base": base, "champion": champion}
+    return recorded(recipe.state, pairs.harden(state=recipe.state, config=_section(recipe), **known)).output
+
+
+def _section(recipe: Recipe) -> dict[str, Any]:
+    return recipe.pairs.model_dump(mode="json", exclude_none=True)

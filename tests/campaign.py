@@ -1,6 +1,6 @@
 """The long campaigns, whole: `make campaign`. Counts and violations go to docs/results.md; violations exit with 1.
 
-python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards; all of them without a name
+python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories; all of them without a name
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.corpus.bad_inputs import bad_files
 from tests.corpus.bad_inputs_campaign import SEED, campaign, table, upload
 
 RESULTS = Path(__file__).parents[1] / "docs/results.md"
+HISTORIES = 200
 Told = tuple[list[str], list[str]]
 """Lines of Markdown, and violations."""
 
@@ -102,6 +103,17 @@ def shards() -> Told:
     return lines, wrong + (["the digests differ"] if len({digest for _, digest in found.values()}) > 1 else [])
 
 
+def histories() -> Told:
+    """Two hundred lines whose corpora grow: no match across sides, no silent move."""
+    from tests.pairs.growing import violations
+
+    place = "s3://campaign/histories"
+    Folder(place).ensure_bucket()
+    wrong = [one for seed in range(HISTORIES) for one in violations(f"{place}/{seed}", seed)]
+    lines = [f"{HISTORIES} histories of four runs each: pages written, edited, renamed, copied, bridged, deleted."]
+    return lines, wrong
+
+
 def _digest(place: str, count: int, shard_bytes: int) -> tuple[int, str]:
     """How many loads there were, and the digest of the documents."""
     known = {
@@ -113,7 +125,7 @@ def _digest(place: str, count: int, shard_bytes: int) -> tuple[int, str]:
     corpus = {"sources": [f"{place}/docs"], "shard_bytes": shard_bytes}
     recipe = Recipe.parse(known | {"corpus": corpus, "pairs": {"judged": f"{place}/judged"}}, where="campaign")
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        record = local.run_corpus(recipe, Screen(io.StringIO()), servers=[])
+        record = local.run_until(recipe, Screen(io.StringIO()), until="corpus", servers=[])
     return len(record["loads"]), record["found"]["digest"]
 
 
@@ -122,6 +134,7 @@ CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "bad-bucket": bad_bucket,
     "faults": faults,
     "shards": shards,
+    "histories": histories,
 }
 
 

@@ -31,6 +31,7 @@ DOCUMENT_SCHEMA = pa.schema(
 )
 REJECTED_SCHEMA = pa.schema([(name, pa.string()) for name in ("uri", "record", "version", "reason", "detail")])
 SIGNATURE_SCHEMA = pa.schema([("id", pa.binary(32)), ("digest", pa.binary(32)), ("signature", pa.binary(512))])
+SKETCH_SCHEMA = pa.schema([("id", pa.binary(32)), ("digest", pa.binary(32)), ("sketch", pa.binary(128))])
 DUPLICATE_SCHEMA = pa.schema([("id", pa.string()), ("document", pa.string())])
 GROUP_SCHEMA = pa.schema([("document", pa.string()), ("group", pa.string())])
 

@@ -1,8 +1,8 @@
 """Near-duplicate documents, by MinHash (Broder 1997): signatures shard by shard, groups over all of them.
 
-Two documents are compared when they agree on a whole band (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets,
-3.4) and are not yet connected. Bands lie on disk; the comparison uses the lowest 8 bits of each number (Li, König 2010:
-b-bit minwise hashing). A million signatures, half of them near-duplicates, took 226 MB.
+Of each number the lowest 8 bits are compared: the document's sketch (Li, König 2010: b-bit minwise hashing). Two
+documents are compared when they agree on a whole band (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, 3.4)
+and are not yet connected. Bands lie on disk. A million sketches, half of them of near-duplicates, took 226 MB.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHINGLE = 5
 THRESHOLD = 0.8
 """Estimated Jaccard similarity from which two documents are one group."""
 BANDS = 32
-"""Bands of 4: a pair at .8 shares at least one with probability 1 - (1 - .8^4)^32 > .9999999."""
+"""Bands of 4 bytes: a pair at .8 shares at least one with probability 1 - (1 - .8^4)^32 > .9999999."""
 
 BUCKET = 64
 """Documents that share a band and are all compared with each other; beyond, only so many for each."""
@@ -34,10 +34,10 @@ COMPARED = 1 << 16
 """Pairs compared at once: 16 MiB."""
 
 _WORD = re.compile(r"\w+")
-_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93], np.uint64)
-"""Odd constants that fold a band's four numbers into one; a collision costs one comparison."""
 
 Numbers = npt.NDArray[np.int64]
+Sketches = npt.NDArray[np.uint8]
+"""n x 128."""
 
 
 def signature(document: Document) -> bytes:
@@ -49,28 +49,35 @@ def signature(document: Document) -> bytes:
     return np.array(sketch.digest(), "<u4").tobytes()
 
 
+def sketches(signatures: npt.NDArray[np.uint8]) -> Sketches:
+    """The sketches of signatures as bytes (n x 512)."""
+    return signatures[:, ::4]
+
+
 class Signatures:
-    """The signatures of a corpus and the groups they make."""
+    """The sketches of a corpus and the groups they make."""
 
     def __init__(self, count: int, folder: Path) -> None:
-        """Room for `count` signatures; the bands go into files in `folder`."""
+        """Room for `count` sketches; the bands go into a file in `folder`, one behind the other."""
         self._sketches = np.zeros((count, PERMUTATIONS), np.uint8)
-        self._bands = [folder / f"band-{number}" for number in range(BANDS)]
+        self._bands = folder / "bands"
+        self._bands.touch()
         self._added = 0
 
-    def add(self, signatures: npt.NDArray[np.uint32]) -> None:
-        """Append k signatures (k x 128)."""
-        self._sketches[self._added : self._added + len(signatures)] = signatures & 0xFF
-        for path, band in zip(self._bands, np.split(signatures, BANDS, axis=1), strict=True):
-            with path.open("ab") as file:
-                file.write((band.astype(np.uint64) * _MIX).sum(axis=1, dtype=np.uint64).data)
-        self._added += len(signatures)
+    def add(self, sketches: Sketches) -> None:
+        """Append k sketches (k x 128)."""
+        self._sketches[self._added : self._added + len(sketches)] = sketches
+        with self._bands.open("r+b") as file:
+            for number, band in enumerate(np.ascontiguousarray(sketches).view("<u4").T):
+                file.seek(4 * (number * len(self._sketches) + self._added))
+                file.write(band.tobytes())
+        self._added += len(sketches)
 
     def groups(self) -> Numbers:
-        """A group number for each signature, in order; one group = connected by similarity >= .8."""
-        labels = np.arange(len(self._sketches))
-        for path in self._bands if len(labels) else ():
-            for pairs in _candidates(np.fromfile(path, np.uint64)):
+        """A group number for each sketch, in order; one group = connected by similarity >= .8."""
+        labels, size = np.arange(len(self._sketches)), len(self._sketches)
+        for number in range(BANDS) if size else ():
+            for pairs in _candidates(np.fromfile(self._bands, "<u4", size, offset=4 * number * size)):
                 labels = self._connect(labels, pairs)
         return labels
 
@@ -92,7 +99,7 @@ class Signatures:
         return equal
 
 
-def _candidates(band: npt.NDArray[np.uint64]) -> Iterator[Numbers]:
+def _candidates(band: npt.NDArray[np.uint32]) -> Iterator[Numbers]:
     """Pairs (k x 2) that agree on the band: all of them in a bucket of up to `BUCKET`, else neighbours and a star.
 
     Pages of one template by the thousand share a bucket: each is compared with its next 63 and with the first 32.

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from components.corpus.block import COUNTED, SUMMED
 from components.corpus.config import ReadingConfig
-from components.corpus.document import DUPLICATE_SCHEMA, GROUP_SCHEMA
-from components.corpus.duplicates import PERMUTATIONS, Signatures
+from components.corpus.document import DUPLICATE_SCHEMA, GROUP_SCHEMA, SKETCH_SCHEMA
+from components.corpus.duplicates import Signatures, sketches
 from components.corpus.kept import KeptBlocks, parser_digest
 from components.corpus.load import conserve
 from components.store.artifact import Artifact, ArtifactWriter
@@ -53,7 +53,7 @@ class Gathered:
 
 
 def gather(state: str, parts: list[Path], config: ReadingConfig, out: Path) -> Gathered:
-    """Write the artifact `documents` at `out`: documents, rejected, duplicates, groups.
+    """Write the artifact `documents` at `out`: documents, rejected, duplicates, groups, sketches.
 
     Every document of the parts is in the table `documents`; `documents.rows` leaves the duplicates out.
 
@@ -73,6 +73,7 @@ def gather(state: str, parts: list[Path], config: ReadingConfig, out: Path) -> G
         result.table("duplicates", DUPLICATE_SCHEMA, _set_aside(ids, first))
         labels = _labels(opened, kept)
         result.table("groups", GROUP_SCHEMA, _named(ids[kept], labels))
+        result.table("sketches", SKETCH_SCHEMA, _sketched(opened))
         facts |= {"documents": int(kept.sum()), "duplicates": int((~kept).sum())}
         facts |= {"languages": _count(opened, "language", kept), "media_types": _count(opened, "media_type", kept)}
         facts |= {"near_duplicates": int(kept.sum()) - len(np.unique(labels))}
@@ -163,9 +164,17 @@ def _labels(parts: list[Artifact], kept: npt.NDArray[np.bool_]) -> npt.NDArray[n
     with tempfile.TemporaryDirectory() as work:
         signatures, row = Signatures(int(kept.sum()), Path(work)), 0
         for rows in _signatures(parts, "signature"):
-            signatures.add(rows[kept[row : row + len(rows)]].view("<u4").reshape(-1, PERMUTATIONS))
+            signatures.add(sketches(rows[kept[row : row + len(rows)]]))
             row += len(rows)
         return signatures.groups()
+
+
+def _sketched(parts: list[Artifact]) -> Iterator[dict[str, bytes]]:
+    """Id, digest and sketch of every document, the duplicates too: the split remembers them."""
+    columns = (_signatures(parts, name) for name in ("id", "digest", "signature"))
+    for ids, digests, signatures in zip(*columns, strict=True):
+        for row in zip(ids, digests, sketches(signatures), strict=True):
+            yield dict(zip(SKETCH_SCHEMA.names, map(bytes, row), strict=True))
 
 
 def _named(ids: Keys, labels: npt.NDArray[np.int64]) -> Iterator[dict[str, str]]:

@@ -23,7 +23,7 @@ class GateConfig(Config):
     """A guard may lose less than this against the base (one-sided 95% bound)."""
 
     max_leakage: float = Field(0.01, ge=0, lt=1)
-    """Part of the judging documents that may have near-duplicates among what was trained on."""
+    """Part of the judging documents that may be found in what was trained on."""
 
     min_queries: int = Field(600, ge=2)
     """Fewer sealed queries than this decide nothing."""
@@ -33,6 +33,9 @@ class GateConfig(Config):
 
     min_differing: int = Field(30, ge=1)
     """Clusters in which the two models differ at all."""
+
+    accept_mined: bool = False
+    """Promote also on questions that a language model wrote; then a gain of .02 is needed at least."""
 
     @property
     def alpha(self) -> float:

@@ -19,6 +19,10 @@ from components.gate.verdict import ORDER, Look, Reason, Verdict
 from components.pairs.leakage import Leakage
 
 METRIC = "ndcg@10"
+MINED_GAIN = 0.02
+"""Least gain where a language model wrote the questions: they repeat the passages' words, and flatter."""
+MAX_RETIRED = 0.05
+"""Part of a sealed test that may be retired because its documents train now, before a new one is needed."""
 SLICE_FLOOR = 20
 """A slice with fewer queries is not listed."""
 
@@ -33,12 +37,15 @@ def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inp
         config: The recipe's section.
         inputs: Digests of what is judged, for the record.
     """
+    if leakage.evidence == "mined":
+        config = config.model_copy(update={"min_gain": max(config.min_gain, MINED_GAIN)})
     faults = list(_faults(scores))
     against = CHAMPION if CHAMPION in scores.values else BASE
     comparisons = {} if faults else {name: _compare(scores, name, look.alpha, config) for name in _others(scores)}
     guards = {} if faults else {name: _guard(values, config) for name, values in sorted(scores.guards.items())}
     reasons = faults or [
         *_evidence(scores, comparisons, config),
+        *_origin(leakage, config),
         *_champion(scores),
         *_contamination(leakage, config),
         *_superiority(scores, comparisons, look.alpha, config),
@@ -126,6 +133,16 @@ def _evidence(scores: Scores, comparisons: dict[str, Comparison], config: GateCo
             yield _reason("INSUFFICIENT_EVIDENCE", text)
 
 
+def _origin(leakage: Leakage, config: GateConfig) -> Iterator[Reason]:
+    """Is the test one that may decide?"""
+    if leakage.evidence == "mined" and not config.accept_mined:
+        text = "the sealed queries were written by a language model; gate.accept_mined allows that"
+        yield _reason("INSUFFICIENT_EVIDENCE", text)
+    if not leakage.retired_share <= MAX_RETIRED:
+        text = f"{leakage.retired} sealed queries were retired ({leakage.retired_share:.1%}; allowed {MAX_RETIRED:.0%})"
+        yield _reason("INSUFFICIENT_EVIDENCE", f"{text}: a new generation of the test is needed")
+
+
 def _champion(scores: Scores) -> Iterator[Reason]:
     if scores.champion_problem:
         yield _reason("HOLD_CHAMPION_UNREADABLE", f"the champion cannot be read: {scores.champion_problem}")
@@ -135,8 +152,10 @@ def _contamination(leakage: Leakage, config: GateConfig) -> Iterator[Reason]:
     if not leakage.sealed_documents > 0:
         yield _reason("HOLD_CONTAMINATED", "leakage was measured on no judging document")
     if not leakage.share <= config.max_leakage:
-        text = f"{leakage.near} of {leakage.sealed_documents} judging documents have near-duplicates in training"
+        text = f"{leakage.leaked} of {leakage.sealed_documents} judging documents are found in what was trained on"
         yield _reason("HOLD_CONTAMINATED", f"{text} ({leakage.share:.1%}; allowed {config.max_leakage:.1%})")
+    if leakage.anchors_left != 0:
+        yield _reason("HOLD_CONTAMINATED", f"{leakage.anchors_left} training queries equal a sealed one")
 
 
 def _superiority(

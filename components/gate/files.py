@@ -36,9 +36,11 @@ def unseal(
     state: str, run: str, candidate: Path, champion: str, judged_path: Path, config: GateConfig, out: Unsealed
 ) -> Look:
     """Charge a look, then write the artifacts `permit` (the sealed queries) and `look`."""
-    digest = Artifact.open(judged_path, "judged").facts["sealed"]
+    facts = Artifact.open(judged_path, "judged").facts
+    digest = facts["sealed"]
     who = {"candidate": Model.open(candidate).require("candidate").fingerprint, "champion": champion}
     day = datetime.now(UTC).date().isoformat()
+    ledger.retire(State(state), queries=facts.get("retired", []), run=run, day=day)
     look = ledger.charge(State(state), **who, sealed=digest, run=run, day=day, config=config)
     with tempfile.TemporaryDirectory() as work:
         queries = sealed.fetch(state, digest, Path(work))

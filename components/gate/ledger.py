@@ -2,7 +2,7 @@
 
 A look is keyed by (candidate, champion, sealed test, rules): the same key is a retry and costs nothing, and asking the
 same test again with softer rules is another look. Charging is one compare-and-swap on the state, so two runs cannot
-both take the last look.
+both take the last look. Queries that were retired for every model stand there too.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
         known = verify([] if entries is None else entries)
         if any(entry["key"] == key for entry in known):
             return known
-        spent = [entry["alpha"] for entry in known if entry["day"][:4] == day[:4]]
+        spent = _spent(known, day[:4])
         if not _left(spent, config) >= 1:
             raise _exhausted(len(spent), day[:4])
-        before = known[-1]["hash"] if known else START
         entry: dict[str, Any] = {
             "key": key,
             "candidate": candidate,
@@ -55,18 +54,48 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
             "run": run,
             "day": day,
         }
-        entry |= {"number": len(spent) + 1, "alpha": config.alpha, "before": before}
-        return [*known, entry | {"hash": digest(entry)}]
+        return _appended(known, entry | {"number": len(spent) + 1, "alpha": config.alpha})
 
     entries = state.update(LEDGER, change)
     length = next(i for i, entry in enumerate(entries, start=1) if entry["key"] == key)
     return _look(entries[:length], config)
 
 
+def retire(state: State, *, queries: list[str], run: str, day: str) -> None:
+    """Record the sealed queries that were retired for every model, since their documents train now.
+
+    Args:
+        state: The line's state.
+        queries: Hashes of the ids of all that ever were; those on record already are not written again.
+        run: The run that saw it.
+        day: Today, as YYYY-MM-DD.
+    """
+
+    def change(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+        known = verify([] if entries is None else entries)
+        news = sorted(set(queries) - {name for entry in known for name in entry.get("retired", [])})
+        entry = {"key": digest(["retired", news]), "retired": news, "run": run, "day": day}
+        return _appended(known, entry) if news else known
+
+    if queries:
+        state.update(LEDGER, change)
+
+
+def _appended(known: list[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries and one more, chained to the last."""
+    chained = entry | {"before": known[-1]["hash"] if known else START}
+    return [*known, chained | {"hash": digest(chained)}]
+
+
+def _spent(entries: list[dict[str, Any]], year: str) -> list[float]:
+    """The levels of the looks of a year."""
+    return [entry["alpha"] for entry in entries if "alpha" in entry and entry["day"][:4] == year]
+
+
 def _look(entries: list[dict[str, Any]], config: GateConfig) -> Look:
     """The last of the entries as a look; what is left is counted as it was then."""
     entry, year = entries[-1], entries[-1]["day"][:4]
-    left = _left([known["alpha"] for known in entries if known["day"][:4] == year], config)
+    left = _left(_spent(entries, year), config)
     known = {name: entry[name] for name in ("number", "alpha")}
     return Look(**known, left=left, year=int(year), ledger_head=entry["hash"], ledger_length=len(entries))
 

@@ -1,4 +1,4 @@
-"""KFP component `mine`: from documents to pairs, judged queries, passages and the count of leakage."""
+"""KFP components `mine` and `harden`: from documents to pairs, judged queries, passages and the leakage proof."""
 
 from kfp import dsl
 
@@ -48,3 +48,59 @@ def mine(
         found = miner.mine(*where, sources, (int(passage_tokens), int(passage_overlap)), checked, out)
         judging = f"{found.queries['dev']:,} dev and {found.queries['sealed']:,} sealed queries"
         note(f"{found.pairs:,} pairs, {found.passages:,} passages, {judging}", **vars(found))
+
+
+@dsl.component(base_image="touchstone-train", install_kfp_package=False)
+def harden(
+    state: str,
+    config: dict[str, object],
+    raw: dsl.Input[dsl.Dataset],
+    passages: dsl.Input[dsl.Dataset],
+    base: dsl.Input[dsl.Model],
+    champion: dsl.Input[dsl.Model],
+    pairs: dsl.Output[dsl.Dataset],
+) -> None:
+    """Drop the pairs whose question does not find its passage, and give the others hard negatives.
+
+    Args:
+        state: The line's state; vectors of passages are kept there.
+        config: The recipe's section `pairs`.
+        raw: The pairs that `mine` made.
+        passages: The retrieval corpus.
+        base: The base model.
+        champion: The model in production, if there is one; the recipe says which of the two looks at the pairs.
+        pairs: The pairs that train.
+    """
+    from components.store.events import note, step
+
+    with step("harden"):
+        from pathlib import Path
+
+        from components.pairs.config import PairsConfig
+        from components.pairs.harden import harden as mine_again
+        from components.pairs.harden import looking
+
+        checked = PairsConfig.parse(config, where="pairs")
+        model = looking(Path(base.path), Path(champion.path), checked.negatives)
+        found = mine_again(Path(raw.path), Path(passages.path), model, state, checked, Path(pairs.path))
+        note(f"{found['pairs']:,} pairs, {found['negatives']:,} hard negatives", **found)
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def tell(pairs: dsl.Input[dsl.Dataset], judged: dsl.Input[dsl.Dataset], leakage: dsl.Input[dsl.Dataset]) -> None:
+    """Tell what would train and what would judge, whether it was mined now or in an earlier run.
+
+    Args:
+        pairs: The pairs that would train.
+        judged: The judged queries of the dev side, and how many are sealed.
+        leakage: The leakage proof.
+    """
+    from components.store.events import note, step
+
+    with step("tell"):
+        from components.store.artifact import Artifact
+
+        made = Artifact.open(pairs.path, "pairs")
+        asked, proof = (Artifact.open(one.path, kind) for one, kind in ((judged, "judged"), (leakage, "leakage")))
+        facts = {"pairs": made.facts, "judged": asked.facts | {"dev": asked.count("queries")}, "leakage": proof.facts}
+        note("", digest=made.digest, **facts)

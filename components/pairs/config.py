@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.corpus.config import Address
 from components.store.config import Config
 
 Side = Literal["train", "dev", "sealed", "reserve"]
+
+_NON_COMMERCIAL = re.compile(r"\bNC\b|non-?commercial|research", re.I)
 
 
 class LogsConfig(Config):
@@ -35,18 +38,26 @@ class LogsConfig(Config):
     """A question's document that was shown less often tells nothing."""
     min_clicks: int = Field(2, ge=1)
     """Fewer clicks than this, by different sessions, make no pair."""
-    propensities: list[float] = []
+    propensities: list[Annotated[float, Field(gt=0, le=1)]] = []
     """The chance that somebody looks at rank 1, 2, ...; beyond them the last one. Without any: 1 / rank."""
     clip: float = Field(10.0, ge=1)
     """A click counts 1 / propensity, but never more than this."""
-    bot_clicks: int = Field(100, ge=1)
-    """A session with more rows a minute than this is no person."""
+    bot_rows: int = Field(300, ge=1)
+    """A session that was shown more than this in any 60 seconds is no person: 30 searches of ten documents each."""
     session_share: float = Field(0.05, gt=0, le=1)
     """A session with more than this part of all rows is left out."""
     held_out: float = Field(0.2, ge=0, lt=1)
     """The latest part of the rows, by time, judges; the earlier part trains."""
 
+    @model_validator(mode="after")
+    def _six_columns(self) -> LogsConfig:
+        columns = [self.query, self.document, self.position, self.clicked, self.timestamp, self.session]
+        if len(set(columns)) < len(columns):
+            raise ValueError(f"six different columns, not {', '.join(columns)}")
+        return self
 
+
+Miner = Literal["headings", "questions", "logs"]
 Kind = Literal["question", "keywords", "claim", "how-to"]
 
 
@@ -54,9 +65,11 @@ class Asked(Config):
     """A language model behind an OpenAI-compatible endpoint."""
 
     endpoint: str = Field(pattern=r"^https?://")
-    """The address up to and with `/v1`; the key is in OPENAI_API_KEY, if there must be one."""
+    """The address up to and with `/v1`."""
     model: str = Field(min_length=1)
     """The model's name there."""
+    key: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z0-9_]*API_KEY$")
+    """The environment variable that holds the key, if there must be one; two providers have two."""
 
 
 class QuestionsConfig(Config):
@@ -66,7 +79,7 @@ class QuestionsConfig(Config):
     """Who writes the questions that train; without one no questions are written."""
     judge: Asked | None = None
     """Who writes the questions that judge, when there are no better ones; without one the writer, in other words."""
-    kinds: list[Kind] = ["question", "keywords", "claim", "how-to"]
+    kinds: list[Kind] = Field(["question", "keywords", "claim", "how-to"], min_length=1)
     """What is asked for; one of each for every passage."""
     per_document: int = Field(8, ge=1)
     """Questions about one document at most, so that no document can steer the training."""
@@ -82,6 +95,13 @@ class QuestionsConfig(Config):
     """Requests in flight."""
     timeout: float = Field(60.0, gt=0)
     """Seconds for one answer."""
+
+    @field_validator("kinds")
+    @classmethod
+    def _each_once(cls, kinds: list[Kind]) -> list[Kind]:
+        if len(set(kinds)) < len(kinds):
+            raise ValueError("every kind once")
+        return kinds
 
 
 class FiltersConfig(Config):
@@ -128,8 +148,27 @@ class GeneralConfig(Config):
 class PairsConfig(Config):
     """Which questions judge, how documents are split, how many pairs are enough."""
 
-    judged: Address
-    """Judged queries in BEIR layout: queries.jsonl and qrels/*.tsv below this address."""
+    judged: Address | None = None
+    """Judged queries in BEIR layout: queries and qrels below this address; without them the held-out part of the logs
+    judges, else questions that a language model writes about held-out documents."""
+
+    logs: LogsConfig | None = None
+    """Search logs."""
+
+    questions: QuestionsConfig = QuestionsConfig()
+    """Questions that a language model writes."""
+
+    general: GeneralConfig | None = None
+    """Pairs from outside of the corpus."""
+
+    commercial: bool = False
+    """The model will be used commercially: general pairs under a non-commercial licence are refused."""
+
+    weights: dict[Miner, Annotated[float, Field(ge=0, le=100)]] = {}
+    """Source of pairs -> how often each of its pairs is trained on in a pass; 1 where nothing is said."""
+
+    filters: FiltersConfig = FiltersConfig()
+    negatives: NegativesConfig = NegativesConfig()
 
     shares: dict[Side, float] = {"train": 0.7, "dev": 0.1, "sealed": 0.1, "reserve": 0.1}
     """The part of the groups that goes to each side; a document keeps its side for the line's life."""
@@ -144,3 +183,20 @@ class PairsConfig(Config):
         if not self.shares.get("train") or not self.shares.get("dev") or not self.shares.get("sealed"):
             raise ValueError("shares with a part each for train, dev and sealed")
         return self
+
+    @model_validator(mode="after")
+    def _judged_by_somebody(self) -> PairsConfig:
+        if not (self.judged or (self.logs and self.logs.held_out) or self.questions.judge or self.questions.writer):
+            raise ValueError("something that judges: pairs.judged, pairs.logs or pairs.questions")
+        return self
+
+    @model_validator(mode="after")
+    def _licensed(self) -> PairsConfig:
+        if self.commercial and self.general and _NON_COMMERCIAL.search(self.general.licence):
+            raise ValueError(f"general pairs that may be used commercially, not under {self.general.licence}")
+        return self
+
+    @property
+    def hardened(self) -> bool:
+        """Whether a model looks at the pairs before they train."""
+        return bool(self.filters.round_trip or self.negatives.per_pair)

@@ -1,4 +1,7 @@
-"""Training pairs from headings: the heading is the question, the first sentences below it are the answer."""
+"""Training pairs from headings: the heading is the question, the first sentences below it are the answer.
+
+A heading that says little by itself is asked with the one above it; one that stands in many documents says nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,18 @@ MINER = "headings"
 
 COMMON = 5
 """A heading that stands in more documents than this says nothing about any of them."""
+_GENERIC = """
+about, abstract, appendix, background, basics, before you begin, benefits, caveats, changelog, conclusion,
+configuration, contents, demo, description, details, discussion, example, examples, faq, features, further reading,
+general, getting started, goal, goals, how it works, important, info, information, installation, intro,
+introduction, known issues, license, limitations, links, more, motivation, next steps, note, notes, options, other,
+output, overview, parameters, preface, prerequisites, purpose, questions, quick start, quickstart, reference,
+references, related, remarks, requirements, resources, result, results, return value, returns, scope, see also,
+setup, solution, steps, summary, support, syntax, synopsis, table of contents, tips, troubleshooting, tutorial,
+usage, warning, warnings, what s new, what s next
+"""
+GENERIC = frozenset(" ".join(_GENERIC.split()).split(", "))
+"""Headings, as `plain` writes them, that do not say what they are about."""
 SENTENCES = 3
 MAX_WORDS = 60
 MIN_WORDS = 5
@@ -42,14 +57,26 @@ def _pair(document: Document, group: str, section: Section, offset: int, common:
     heading = section.path[-1]
     if common[plain(heading)] > COMMON:
         return Dropped(MINER, document.id, heading, "COMMON_HEADING")
+    asked = _asked(document, section)
+    if not asked:
+        return Dropped(MINER, document.id, heading, "GENERIC_HEADING")
     end = _first_sentences(section.text)
     answer = section.text[:end]
     if len(answer.split()) < MIN_WORDS:
         return Dropped(MINER, document.id, heading, "SHORT_ANSWER")
-    anchor = spell_out(heading)
+    anchor = spell_out(asked)
     if plain(anchor) == plain(answer):
         return Dropped(MINER, document.id, heading, "ANSWER_REPEATS_HEADING")
     return Pair(anchor, answer, MINER, document.id, group, offset, offset + end)
+
+
+def _asked(document: Document, section: Section) -> str:
+    """The heading; if it is generic, the nearest one above that is not (the title last) and then the heading."""
+    heading = section.path[-1]
+    if plain(heading) not in GENERIC:
+        return heading
+    above = next((one for one in (*section.path[-2::-1], document.title) if one and plain(one) not in GENERIC), "")
+    return f"{above} {heading}" if above and above != heading else ""
 
 
 def _first_sentences(text: str) -> int:

@@ -1,9 +1,8 @@
-"""How much of what trains can be found in what judges: counted once, here; the gate reads it."""
+"""How much of what trains can be found in what judges: measured once (`proof.py`), read by the gate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -12,31 +11,32 @@ class Leakage:
 
     Attributes:
         sealed_documents: Documents that judge (relevant to a sealed query).
-        near: How many of them are near-duplicates of a document on the training side (MinHash >= .8, same group).
+        near: How many of them share a group with a document that trains.
+        covered: How many share a passage with a text that trains (`coverage.py`).
+        leaked: How many of them do either.
+        anchors_left: Training anchors that equal a sealed query, and train all the same.
         equal_anchors: Training anchors taken out because they equal a judged query of the dev or sealed side.
+        bands: Judging documents by the share of their most covered passage: below .25, .5, .8, and the rest.
+        nearest: Up to 1,000 judging documents by the Jaccard similarity (MinHash) of the nearest document that
+            trains: below .1, .2, ... 1, and 1.
+        retired: Queries that were sealed once and whose documents train now.
+        retired_share: Their part of all queries that ever were sealed.
+        evidence: Where the judged queries come from: judged (people), logs, mined (a language model).
     """
 
     sealed_documents: int
     near: int
-    equal_anchors: int
+    covered: int = 0
+    leaked: int = 0
+    anchors_left: int = 0
+    equal_anchors: int = 0
+    bands: list[int] = field(default_factory=list)
+    nearest: list[int] = field(default_factory=list)
+    retired: int = 0
+    retired_share: float = 0.0
+    evidence: str = "judged"
 
     @property
     def share(self) -> float:
         """The part of the judging documents that training has seen."""
-        return self.near / self.sealed_documents if self.sealed_documents else 0.0
-
-
-def measure(
-    judging: Iterable[str], groups: Mapping[str, str], sides: Mapping[str, str], equal_anchors: Sequence[str]
-) -> Leakage:
-    """Count the matches.
-
-    Args:
-        judging: Ids of documents relevant to sealed queries.
-        groups: Document id -> group.
-        sides: Document id -> side.
-        equal_anchors: The anchors that were taken out.
-    """
-    trained = {groups[document] for document, side in sides.items() if side == "train"}
-    documents = set(judging)
-    return Leakage(len(documents), sum(groups[d] in trained for d in documents), len(equal_anchors))
+        return self.leaked / self.sealed_documents if self.sealed_documents else 0.0

@@ -7,25 +7,26 @@ nowhere else; what leaves this step names them by a digest.
 from __future__ import annotations
 
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.corpus import passages, snapshot
-from components.corpus.document import Document
-from components.corpus.documents import read as read_documents
-from components.corpus.documents import rows as document_rows
-from components.pairs import headings, judged, leakage, sealed, split
+from components.corpus import passages
+from components.pairs import exam, judged, sealed, split
 from components.pairs.config import PairsConfig, Side
-from components.pairs.pair import DROPPED_SCHEMA, PAIR_SCHEMA, Dropped
-from components.pairs.wording import plain
+from components.pairs.judged import Query
+from components.pairs.material import Material, names
+from components.pairs.overlap import overlap
+from components.pairs.proof import prove
+from components.pairs.writing import write_pairs
 from components.store.artifact import Artifact, ArtifactWriter
-from components.store.errors import UserError
 from components.store.events import warn
 from components.store.models import Model
 from components.store.state import State
+
+LARGE = 0.2
+"""A group that holds more of the documents is told of."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,16 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Mined:
-    """How many of what."""
+    """How many of what; `sources` says for each source of pairs what was made, and dropped by reason."""
 
     passages: int
     pairs: int
     dropped: dict[str, int]
+    sources: dict[str, Any]
+    evidence: str
     queries: dict[str, int]
     queries_dropped: dict[str, int]
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """The documents of the run, with what the split knows of them."""
-
-    artifact: Artifact
-    groups: Mapping[str, str]
-    uris: Mapping[str, str]
-    sides: Mapping[str, Side]
-
-    def side(self, side: Side) -> Iterator[Document]:
-        """The documents on one side."""
-        return (document for document in read_documents(self.artifact) if self.sides[document.id] == side)
+    leakage: dict[str, Any]
 
 
 def mine(
@@ -77,7 +67,7 @@ def mine(
 
     Args:
         state: The line's state.
-        digest: The snapshot's digest; the judged queries are read as it lists them.
+        digest: The snapshot's digest; judged queries, logs and general pairs are read as it lists them.
         documents: The artifact `documents`.
         base: The artifact of the base model, whose tokenizer cuts the passages.
         sources: Addresses that corpus ids may be relative to.
@@ -86,108 +76,58 @@ def mine(
         out: Where the artifacts go.
 
     Raises:
-        UserError: TOO_FEW_PAIRS, NO_JUDGED_QUERIES, BAD_JUDGED_QUERIES.
+        UserError: TOO_FEW_PAIRS, PAIRS_REVERSED, NO_JUDGED_QUERIES, BAD_JUDGED_QUERIES, and what logs and language
+            models add.
     """
-    artifact = Artifact.open(documents, "documents")
-    groups = {row["document"]: row["group"] for row in artifact.rows("groups")}
-    uris = {row["id"]: row["uri"] for row in document_rows(artifact, ["id", "uri"])}
-    dropped: Counter[str] = Counter()
-    queries = judged.parse(snapshot.read(state, digest, "judged"), _names(artifact, sources), dropped)
-    copies = {row["id"]: groups[row["document"]] for row in artifact.rows("duplicates")}
-    assigned = split.assign(State(state), groups | copies, queries, config.shares)
-    sides = {document: assigned[document] for document in groups}
-    corpus = Corpus(artifact, groups, uris, sides)
-    by_side = split.by_side(split.clusters(queries, groups, uris), sides, dropped)
-    _judged_on_both(by_side, dropped)
+    artifact, model = Artifact.open(documents, "documents"), Model.open(base).require("base")
     inputs = {"documents": artifact.digest, "snapshot": digest}
-    made, pairs_dropped, equal = _write_pairs(out.pairs, corpus, by_side, config, inputs)
-    cut = _write_passages(out.passages, artifact, Model.open(base).require("base"), tokens, inputs)
-    _write_judged(out.judged, state, by_side, dropped, inputs)
-    judging = [document for query in by_side["sealed"] for document in query.relevant]
-    _write_leakage(out.leakage, leakage.measure(judging, groups, sides, equal), inputs)
-    counted = {str(side): len(found) for side, found in sorted(by_side.items())}
-    return Mined(cut, made, pairs_dropped, counted, dict(sorted(dropped.items())))
+    with tempfile.TemporaryDirectory() as work:
+        named = names(artifact, sources)
+        log = exam.read_log(config, state, digest, named, Path(work))
+        test = exam.known(config, state, digest, log, named, artifact)
+        del named
+        present, matches = overlap(artifact)
+        found = split.assign(State(state), present, matches, test.queries, config.shares)
+        _tell(found)
+        material = Material(artifact, found, passages.Cutter(model.path, *tokens))
+        queries = exam.sat(test, material, config.questions, state)
+        made = write_pairs(out.pairs, material, queries, log, config, (state, digest), inputs)
+    cut = _write_passages(out.passages, material, inputs | {"base": model.fingerprint})
+    dropped = dict(sorted((+test.dropped).items()))
+    facts = {"dropped": dropped, "evidence": test.evidence, "retired": list(found.retired)}
+    _write_judged(out.judged, state, queries, facts, inputs)
+    proof = prove(Artifact.open(out.pairs, "pairs"), material, present, queries["sealed"], test.evidence)
+    with ArtifactWriter(out.leakage, "leakage", inputs) as writer:
+        writer.facts |= vars(proof)
+    counted = {str(side): len(of) for side, of in sorted(queries.items())}
+    return Mined(cut, **made, evidence=test.evidence, queries=counted, queries_dropped=dropped, leakage=vars(proof))
 
 
-def _names(artifact: Artifact, sources: list[str]) -> dict[str, str]:
-    """Every name that qrels may use for a document -> its id; names of set-aside duplicates lead to the one kept.
-
-    A name that two documents share (a record id in two files) leads to neither.
-    """
-    copies = {row["id"]: row["document"] for row in artifact.rows("duplicates")}
-    owners: dict[str, set[str]] = defaultdict(set)
-    for row in artifact.rows("documents", ["id", "uri"]):
-        uri, document = row["uri"], copies.get(row["id"], row["id"])
-        shorter = [uri.removeprefix(f"{source.rstrip('/')}/") for source in sources]
-        for name in {uri, *shorter, *([uri.partition("#")[2]] if "#" in uri else [])}:
-            owners[name].add(document)
-    return {name: documents.pop() for name, documents in owners.items() if len(documents) == 1}
+def _tell(found: split.Split) -> None:
+    """What a person should know of the split."""
+    if found.largest > LARGE:
+        warn(
+            f"one group of near-duplicates holds {found.largest:.0%} of the documents; it trains or judges as a whole."
+        )
+    if found.moved:
+        warn(f"{found.moved:,} documents changed sides: what they say now stands on another side too.")
 
 
-def _judged_on_both(queries: Mapping[Side, list[judged.Query]], dropped: Counter[str]) -> None:
-    for side in ("dev", "sealed"):
-        if not queries.get(side):
-            fix = "Add judged queries whose documents are in the corpus, or change pairs.shares."
-            raise UserError(
-                "NO_JUDGED_QUERIES", f"no judged query on the {side} side", found=str(dict(dropped)), fix=fix
-            )
-
-
-def _write_passages(out: Path, artifact: Artifact, base: Model, tokens: tuple[int, int], inputs: dict[str, str]) -> int:
-    cutter = passages.Cutter(base.path, *tokens)
-    with ArtifactWriter(out, "passages", inputs | {"base": base.fingerprint}) as writer:
-        count = writer.table("passages", passages.PASSAGE_SCHEMA, passages.rows(passages.cut(artifact, cutter)))
-        known = {"documents": artifact.facts["documents"], "rejected_characters": cutter.rejected}
+def _write_passages(out: Path, material: Material, inputs: dict[str, str]) -> int:
+    cutter = material.cutter
+    with ArtifactWriter(out, "passages", inputs) as writer:
+        before = cutter.rejected
+        rows = passages.rows(passages.cut(material.artifact, cutter))
+        count = writer.table("passages", passages.PASSAGE_SCHEMA, rows)
+        known = {"documents": material.artifact.facts["documents"], "rejected_characters": cutter.rejected - before}
         writer.facts |= {"passages": count, **known}
     return count
 
 
-def _write_pairs(
-    out: Path, corpus: Corpus, queries: Mapping[Side, list[judged.Query]], config: PairsConfig, inputs: dict[str, str]
-) -> tuple[int, dict[str, int], list[str]]:
-    forbidden = {plain(q.text) for side, found in queries.items() if side != "train" for q in found}
-    rejected: list[Dropped] = []
-    equal: list[str] = []
-
-    def rows() -> Iterator[dict[str, Any]]:
-        common = headings.count_headings(read_documents(corpus.artifact))
-        for document in corpus.side("train"):
-            for found in headings.pairs(document, corpus.groups[document.id], common):
-                if isinstance(found, Dropped):
-                    rejected.append(found)
-                elif plain(found.anchor) in forbidden:
-                    equal.append(found.anchor)
-                    rejected.append(Dropped(found.miner, document.id, "", "EQUALS_JUDGED_QUERY"))  # sealed text
-                else:
-                    yield found.row()
-
-    with ArtifactWriter(out, "pairs", inputs) as writer:
-        made = writer.table("pairs", PAIR_SCHEMA, rows())
-        writer.table("dropped", DROPPED_SCHEMA, map(vars, rejected))
-        reasons = dict(sorted(Counter(one.reason for one in rejected).items()))
-        _enough(made, reasons, config.min_pairs)
-        writer.facts |= {"pairs": made, "dropped": reasons}
-    return made, reasons, equal
-
-
-def _enough(made: int, reasons: dict[str, int], minimum: int) -> None:
-    if made < minimum:
-        found = f"{made} (dropped: {reasons or 'none'})"
-        fix = "Add documents with headings, or lower pairs.min_pairs and expect overfitting."
-        raise UserError("TOO_FEW_PAIRS", "too few training pairs", found=found, expected=f"at least {minimum}", fix=fix)
-    if made < 2 * minimum:
-        warn(f"{made} training pairs are few; a model trained on fewer than {2 * minimum} tends to overfit.")
-
-
 def _write_judged(
-    out: Path, state: str, queries: Mapping[Side, list[judged.Query]], dropped: Counter[str], inputs: dict[str, str]
+    out: Path, state: str, queries: Mapping[Side, list[Query]], facts: dict[str, Any], inputs: dict[str, str]
 ) -> None:
     with tempfile.TemporaryDirectory() as work:
         digest = sealed.keep(state, queries["sealed"], Path(work) / "sealed")
-    facts = {"sealed": digest, "sealed_queries": len(queries["sealed"]), "dropped": dict(sorted(dropped.items()))}
-    judged.write(out, "judged", queries["dev"], facts, inputs)
-
-
-def _write_leakage(out: Path, found: leakage.Leakage, inputs: dict[str, str]) -> None:
-    with ArtifactWriter(out, "leakage", inputs) as writer:
-        writer.facts |= vars(found)
+    known = {"sealed": digest, "sealed_queries": len(queries["sealed"])}
+    judged.write(out, "judged", queries["dev"], known | facts, inputs)

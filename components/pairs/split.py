@@ -1,82 +1,205 @@
 """The sticky split: whole groups go to one side, and a document keeps its side through every later run.
 
-Documents that are near-duplicates (one group) or answer the same judged query are connected; a connected component
-without a side gets one by a keyed hash of its name. Sides live in the state; a new document inherits its group's.
+A group is connected by text: versions of one document, equal texts, near-duplicates, and documents that hold a passage
+of one another (`coverage.py`), those that are gone included. Groups that answer the same judged query are connected
+too, for choosing a side: by a keyed hash of the smallest name among them. Sides live in the state.
+
+Where new or edited documents connect groups of different sides, training wins, since what was trained on stays so: the
+others move there, on record, and the judged queries about them are retired.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from components.corpus.duplicates import Signatures
 from components.pairs.config import Side
+from components.pairs.coverage import COVERED, Matches
 from components.pairs.judged import Query
+from components.pairs.known import NONE, Known, Sides
+from components.pairs.ngrams import Integers
 from components.store.state import State
 
 SPLIT = "split.json"
 PRECEDENCE: tuple[Side, ...] = ("train", "dev", "sealed", "reserve")
-"""Where a component holds several sides, the first of these takes the newcomers: what was trained on stays so."""
+"""Where a group holds several sides, it goes to the first of these."""
+CROWD, FEW = 0.05, 10
+"""A new group that holds more of the documents, and more than a few, trains: in the test it would be one cluster."""
 
 
-class Components:
-    """Union-find over names (Tarjan 1975, with path splitting)."""
+@dataclass(frozen=True)
+class Split:
+    """Where every document of the run lies.
 
-    def __init__(self) -> None:
-        """Start with every name alone."""
-        self._parent: dict[str, str] = {}
+    Attributes:
+        sides: Document id -> side.
+        groups: Document id -> the smallest id in its group.
+        moved: Versions of documents that changed sides in this run.
+        retired: Names (hashes of ids) of the judged queries that were sealed once and are not any more.
+        largest: The largest group's part of the documents.
+    """
 
-    def find(self, name: str) -> str:
-        """The smallest-named representative of the component of `name`."""
-        parent = self._parent.setdefault(name, name)
-        while parent != name:
-            self._parent[name] = self._parent[parent]
-            name, parent = parent, self._parent[parent]
-        return name
-
-    def join(self, names: Iterable[str]) -> None:
-        """Put the names into one component."""
-        roots = {self.find(name) for name in names}
-        for root in roots:
-            self._parent[root] = min(roots)
+    sides: Mapping[str, Side]
+    groups: Mapping[str, str]
+    moved: int
+    retired: tuple[str, ...]
+    largest: float
 
 
 def assign(
-    state: State, groups: Mapping[str, str], queries: Sequence[Query], shares: Mapping[Side, float]
-) -> dict[str, Side]:
-    """Document id -> side for every document, written to the state's split map.
+    state: State, present: Known, matches: Matches, queries: Sequence[Query], shares: Mapping[Side, float]
+) -> Split:
+    """Give every document a side, and write down what is new in the state.
 
     Args:
         state: The line's state.
-        groups: Document id -> group.
-        queries: Judged queries; the documents that answer one are connected.
-        shares: Side -> part of the components.
+        present: The documents of the run (n), exact copies too.
+        matches: Passages that two of them share, by position in `present`.
+        queries: Judged queries; `relevant` holds ids of documents.
+        shares: Side -> part of the groups.
+
+    Raises:
+        TouchstoneError: STATE_CORRUPT, STATE_BUSY.
     """
-    components = connect(groups, queries)
+    found: list[Split] = []
 
-    def change(known: dict[str, Side] | None) -> dict[str, Side]:
-        return (known or {}) | _extend(known or {}, components, shares)
+    def change(document: dict[str, Any] | None) -> dict[str, Any]:
+        known = document or {"segments": [], "retired": []}
+        old = Known.read(state.folder, known["segments"])
+        rows = _Rows.of(old, present)
+        groups = rows.groups(matches)
+        sides = _sided(rows, groups, queries, shares)
+        news = np.flatnonzero(sides != rows.known.sides)
+        moved = int((rows.known.sides[news] != NONE).sum())
+        retired = sorted({*known["retired"], *_retired(queries, rows, sides)})
+        found.append(Split(rows.named(sides), rows.grouped(groups), moved, tuple(retired), rows.largest(groups)))
+        segment = [replace(rows.known, sides=sides).append(state.folder, news)] if len(news) else []
+        return {"segments": [*known["segments"], *segment], "retired": retired}
 
-    sides: dict[str, Side] = state.update(SPLIT, change)
-    return {document: sides[document] for document in groups}
+    state.update(SPLIT, change)
+    return found[-1]
 
 
-def connect(groups: Mapping[str, str], queries: Sequence[Query]) -> dict[str, str]:
-    """Document id -> the name of its component of groups and queries."""
-    components = Components()
-    for query in queries:
-        components.join(groups[document] for document in query.relevant)
-    return {document: components.find(group) for document, group in groups.items()}
+@dataclass(frozen=True)
+class _Rows:
+    """Versions that the state knows, then those that are new; `place` says where each present document is."""
+
+    known: Known
+    place: Integers
+    ids: list[str]
+
+    @classmethod
+    def of(cls, old: Known, present: Known) -> _Rows:
+        joined = Known.join([old, present])
+        _, first, number = np.unique(joined.versions, return_index=True, return_inverse=True)
+        kept = np.sort(first)
+        place = np.searchsorted(kept, first)[number][len(old) :]
+        return cls(joined.take(kept), place, [bytes(one).hex() for one in present.ids])
+
+    def groups(self, matches: Matches) -> Integers:
+        """A number for each row's group."""
+        with tempfile.TemporaryDirectory() as work:
+            near = Signatures(len(self.known), Path(work))
+            near.add(self.known.sketches)
+            labels = [near.groups(), _same(self.known.ids), _same(self.known.digests)]
+        covered = matches.share >= COVERED
+        pairs = np.stack([self.place[matches.text[covered]], self.place[matches.other[covered]]], axis=1)
+        return _connected(len(self.known), labels, pairs)
+
+    def named(self, sides: Sides) -> dict[str, Side]:
+        return {one: PRECEDENCE[side] for one, side in zip(self.ids, sides[self.place].tolist(), strict=True)}
+
+    def grouped(self, groups: Integers) -> dict[str, str]:
+        """Each present document's group, by its smallest id."""
+        mine = groups[self.place].tolist()
+        smallest: dict[int, str] = {}
+        for one, group in zip(self.ids, mine, strict=True):
+            smallest[group] = min(one, smallest.get(group, one))
+        return {one: smallest[group] for one, group in zip(self.ids, mine, strict=True)}
+
+    def largest(self, groups: Integers) -> float:
+        return int(np.bincount(groups[self.place]).max()) / len(self.place) if len(self.place) else 0.0
+
+    def asked(self, queries: Sequence[Query]) -> list[Integers]:
+        """The rows of each query's documents."""
+        row = dict(zip(self.ids, self.place.tolist(), strict=True))
+        return [np.array([row[document] for document in query.relevant], np.int64) for query in queries]
+
+
+def _sided(rows: _Rows, groups: Integers, queries: Sequence[Query], shares: Mapping[Side, float]) -> Sides:
+    """The side of every row."""
+    count = int(groups.max(initial=-1)) + 1
+    held = np.full(count, NONE)
+    np.minimum.at(held, groups, rows.known.sides)
+    asked = [np.unique(groups[some]) for some in rows.asked(queries)]
+    links = [np.stack([np.full(len(some) - 1, some[0]), some[1:]], axis=1) for some in asked if len(some) > 1]
+    parts = _connected(count, [], np.concatenate([np.empty((0, 2), np.int64), *links]))
+    wanted = np.full(int(parts.max(initial=-1)) + 1, NONE)
+    np.minimum.at(wanted, parts, held)
+    for part, name in _names(rows, parts[groups], wanted[parts[groups]] == NONE).items():
+        wanted[part] = PRECEDENCE.index(_draw(name, shares))
+    crowded = np.bincount(groups[rows.place], minlength=count) > max(FEW, CROWD * len(rows.place))
+    fresh = np.where(crowded, PRECEDENCE.index("train"), wanted[parts])
+    sides: Sides = np.where(held != NONE, held, fresh)[groups].astype(np.int8)
+    return sides
+
+
+def _names(rows: _Rows, parts: Integers, open_: np.ndarray) -> dict[int, str]:
+    """The smallest id of each part that has no side yet."""
+    found: dict[int, str] = {}
+    for row in np.flatnonzero(open_).tolist():
+        part, name = int(parts[row]), bytes(rows.known.ids[row]).hex()
+        found[part] = min(name, found.get(part, name))
+    return found
+
+
+def _retired(queries: Sequence[Query], rows: _Rows, sides: Sides) -> list[str]:
+    """The queries whose documents were all sealed and are so no more."""
+    sealed = PRECEDENCE.index("sealed")
+    before, after = rows.known.sides == sealed, sides == sealed
+    asked = zip(queries, rows.asked(queries), strict=True)
+    gone = [query.id for query, some in asked if before[some].all() and not after[some].all()]
+    return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in gone]
+
+
+def _same(values: np.ndarray) -> Integers:
+    """A number for each row (n x 32 bytes), equal where the rows are."""
+    found: Integers = np.unique(np.ascontiguousarray(values).view("V32").reshape(-1), return_inverse=True)[1]
+    return found
+
+
+def _connected(count: int, labels: Sequence[Integers], pairs: Integers) -> Integers:
+    """Connected components of `count` nodes, by equal labels (n each) and by pairs (k x 2)."""
+    offsets = np.cumsum([count, *(int(one.max(initial=-1)) + 1 for one in labels)])
+    ends = [pairs[:, 0], *(np.arange(count) for _ in labels)]
+    others = [pairs[:, 1], *(one + offset for one, offset in zip(labels, offsets, strict=False))]
+    row, column = np.concatenate(ends), np.concatenate(others)
+    graph = coo_matrix((np.ones(len(row), np.int8), (row, column)), shape=(int(offsets[-1]),) * 2)
+    found: Integers = connected_components(graph, directed=False)[1][:count].astype(np.int64)
+    return np.unique(found, return_inverse=True)[1]
 
 
 def clusters(queries: Sequence[Query], groups: Mapping[str, str], uris: Mapping[str, str]) -> list[Query]:
     """The queries with their cluster (component of queries and groups) and source filled in."""
-    components = connect({d: groups[d] for q in queries for d in q.relevant}, queries)
+    names = sorted({groups[document] for query in queries for document in query.relevant})
+    number = {name: i for i, name in enumerate(names)}
+    asked = [[number[groups[document]] for document in query.relevant] for query in queries]
+    links = [(some[0], other) for some in asked for other in some[1:]]
+    parts = _connected(len(names), [], np.array(links, np.int64).reshape(-1, 2))
+    first = np.unique(parts, return_index=True)[1]
     return [
-        replace(q, cluster=components[first], source=uris[first].rpartition("/")[0])
-        for q in queries
-        for first in [min(q.relevant)]
+        replace(query, cluster=names[first[parts[some[0]]]], source=uris[min(query.relevant)].rpartition("/")[0])
+        for query, some in zip(queries, asked, strict=True)
     ]
 
 
@@ -92,23 +215,10 @@ def by_side(queries: Sequence[Query], sides: Mapping[str, Side], dropped: Counte
     return found
 
 
-def _extend(known: Mapping[str, Side], components: Mapping[str, str], shares: Mapping[Side, float]) -> dict[str, Side]:
-    """Sides for the documents that have none."""
-    held: dict[str, set[Side]] = defaultdict(set)
-    for document, component in components.items():
-        if document in known:
-            held[component].add(known[document])
-    return {
-        document: next((s for s in PRECEDENCE if s in held[component]), _draw(component, shares))
-        for document, component in sorted(components.items())
-        if document not in known
-    }
-
-
-def _draw(component: str, shares: Mapping[Side, float]) -> Side:
-    """A side by the hash of the component's name, in proportion to the shares."""
-    point = int.from_bytes(hashlib.sha256(f"touchstone split\0{component}".encode()).digest()[:8], "big") / 2**64
-    total = 0.0
+def _draw(name: str, shares: Mapping[Side, float]) -> Side:
+    """A side by the keyed hash of a name, in proportion to the shares."""
+    keyed = hashlib.blake2b(name.encode(), digest_size=8, key=b"touchstone split")
+    point, total = int.from_bytes(keyed.digest(), "big") / 2**64, 0.0
     for side in PRECEDENCE:
         total += shares.get(side, 0.0)
         if point < total:

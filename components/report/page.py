@@ -11,6 +11,7 @@ from scipy.special import ndtri
 
 from components.evaluation.examples import EXCERPT, Example
 from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, HYBRID
+from components.gate.decision import MAX_RETIRED
 from components.gate.statistics import POWER
 from components.gate.verdict import Verdict
 from components.pairs.leakage import Leakage
@@ -153,8 +154,11 @@ def _rules(verdict: Verdict, leakage: Leakage) -> Iterator[tuple[str, str, str]]
             yield chance, _small(one["p_value"]), f"{_small(verdict.alpha)} or less"
             differing = f"Clusters where candidate and {name} differ"
             yield differing, _count(one["differing"]), f"{config['min_differing']:,.0f} or more"
-    seen = "Judging documents with a near-duplicate in training"
+    seen = "Judging documents found in what was trained on"
     yield seen, f"{leakage.share:.1%}", f"{config['max_leakage']:.1%} or less"
+    yield "Sealed queries that training asks too", _count(leakage.anchors_left), "none"
+    retired = "Sealed queries retired, since their documents train now"
+    yield retired, f"{leakage.retired_share:.1%}", f"{MAX_RETIRED:.0%} or less"
     for name, guard in verdict.guards.items():
         yield f"Guard {name}, lower bound", _signed(guard["lower_bound"]), f"above {_signed(-config['guard_margin'])}"
 

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 
 from components.corpus.document import Document, Parsed, Section
-from components.corpus.duplicates import BUCKET, Signatures, signature
+from components.corpus.duplicates import BUCKET, Signatures, signature, sketches
 
 
 def signed(*texts: str) -> np.ndarray:
     made = (Parsed("", "", "", (Section((), text),), "text/plain") for text in texts)
     documents = [Document.of(one, uri="s3://b/x", version="1") for one in made]
-    return np.array([np.frombuffer(signature(document), "<u4") for document in documents])
+    return sketches(np.array([np.frombuffer(signature(document), np.uint8) for document in documents]))
 
 
 def words(rng: random.Random, count: int) -> list[str]:
     return ["".join(rng.choices("abcdefghij", k=5)) for _ in range(count)]
 
 
-def grouped(signatures: np.ndarray, folder: Path) -> list[int]:
-    found = Signatures(len(signatures), folder)
-    for part in np.array_split(signatures, 3):
+def grouped(made: np.ndarray, folder: Path) -> list[int]:
+    found = Signatures(len(made), folder)
+    for part in np.array_split(made, 3):
         found.add(part)
     return found.groups().tolist()
 
@@ -40,11 +40,11 @@ def test_one_changed_word_in_a_hundred_keeps_the_group_and_unrelated_texts_do_no
 
 def test_strangers_between_two_copies_do_not_part_them(tmp_path):
     rng = np.random.default_rng(5)
-    one = rng.integers(0, 2**32, 128, dtype=np.uint32)
+    one = rng.integers(0, 256, 128, dtype=np.uint8)
     copy, strangers = one.copy(), [one.copy() for _ in range(20)]
-    copy[104:] = rng.integers(0, 2**32, 24, dtype=np.uint32)
+    copy[104:] = rng.integers(0, 256, 24, dtype=np.uint8)
     for stranger in strangers:
-        stranger[52:] = rng.integers(0, 2**32, 76, dtype=np.uint32)
+        stranger[52:] = rng.integers(0, 256, 76, dtype=np.uint8)
     found = grouped(np.array([one, *strangers, copy]), tmp_path)
     assert found[0] == found[-1], "they agree in .81"
     assert len(set(found)) == 21
@@ -63,7 +63,7 @@ def test_pages_of_one_template_stay_apart_while_their_near_copies_are_found(tmp_
 @pytest.mark.parametrize("size", [2, BUCKET, BUCKET + 1, 500])
 def test_every_member_of_a_crowd_of_equals_is_found(tmp_path, size):
     rng = np.random.default_rng(6)
-    equal, other = rng.integers(0, 2**32, (2, 128), dtype=np.uint32)
+    equal, other = rng.integers(0, 256, (2, 128), dtype=np.uint8)
     found = grouped(np.array([*[equal] * size, other]), tmp_path)
     assert len(set(found[:-1])) == 1
     assert found[-1] != found[0]

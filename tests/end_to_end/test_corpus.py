@@ -46,7 +46,7 @@ def run(folder: Path, shards: int, state: str = "") -> dict[str, Any]:
     recipe = Recipe.parse(values(state or f"{PLACE}/state-{shards}", SIZES[shards]), where="test")
     folder.mkdir(exist_ok=True)
     with contextlib.chdir(folder):
-        return local.run_corpus(recipe, Screen(io.StringIO()), servers=[])
+        return local.run_until(recipe, Screen(io.StringIO()), until="corpus", servers=[])
 
 
 def test_the_number_of_shards_changes_nothing_and_a_rerun_loads_nothing(documents, tmp_path):

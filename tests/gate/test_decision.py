@@ -70,9 +70,15 @@ def test_what_is_decided_and_why(case: str) -> None:
 @pytest.mark.parametrize(
     ("leakage", "expected"),
     [
-        (Leakage(400, 4, 0), "PROMOTE"),
-        (Leakage(400, 5, 0), "HOLD_CONTAMINATED"),
-        (Leakage(0, 0, 0), "HOLD_CONTAMINATED"),
+        (Leakage(400, 4, leaked=4), "PROMOTE"),
+        (Leakage(400, 5, leaked=5), "HOLD_CONTAMINATED"),
+        (Leakage(400, 0, covered=5, leaked=5), "HOLD_CONTAMINATED"),
+        (Leakage(400, 0, anchors_left=1), "HOLD_CONTAMINATED"),
+        (Leakage(400, 0, retired=20, retired_share=0.05), "PROMOTE"),
+        (Leakage(400, 0, retired=21, retired_share=0.0501), "INSUFFICIENT_EVIDENCE"),
+        (Leakage(400, 0, retired_share=float("nan")), "INSUFFICIENT_EVIDENCE"),
+        (Leakage(400, 0, evidence="mined"), "INSUFFICIENT_EVIDENCE"),
+        (Leakage(0, 0), "HOLD_CONTAMINATED"),
     ],
 )
 def test_a_hundredth_of_the_judging_documents_may_leak_and_it_must_have_been_measured(
@@ -124,7 +130,7 @@ def test_scores_that_are_no_scores_are_an_error_and_nothing_is_computed(case: st
 
 
 def test_reasons_come_in_the_order_that_names_the_decision() -> None:
-    found = judged(CASES["everything wrong"][0], Leakage(400, 40, 0))
+    found = judged(CASES["everything wrong"][0], Leakage(400, 40, leaked=40))
     places = [ORDER.index(name) for name in decisions(found)]
     assert places == sorted(places)
     assert "HOLD_CONTAMINATED" in decisions(found)

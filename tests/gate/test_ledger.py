@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.gate.config import GateConfig
-from components.gate.ledger import charge, verify
+from components.gate.ledger import charge, retire, verify
 from components.gate.verdict import Look
 from components.store.errors import TouchstoneError
 from components.store.state import State
@@ -116,3 +116,14 @@ def test_the_same_look_taken_by_eight_at_once_is_charged_once(place: str) -> Non
         found = list(pool.map(lambda _: look(place), range(8)))
     assert len({json.dumps(known.model_dump()) for known in found}) == 1
     assert len(State(place).get("ledger.json")) == 1
+
+
+def test_retired_queries_are_recorded_once_and_cost_no_look(place: str) -> None:
+    state = State(place)
+    look(place)
+    for queries in (["b", "a"], ["a", "b"], ["a", "b", "c"]):
+        retire(state, queries=queries, run="r", day="2026-05-02")
+    entries = verify(state.get("ledger.json"))
+    assert [entry.get("retired") for entry in entries] == [None, ["a", "b"], ["c"]]
+    second = look(place, candidate="b")
+    assert (second.number, second.left, second.ledger_length) == (2, 1, 4)

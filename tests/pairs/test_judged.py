@@ -56,7 +56,11 @@ def test_queries_come_sorted_with_their_grades_and_slices(place):
         ("1\tboiler.md\t1\n1\tnowhere.md\t1", ["1"], {"QRELS_TO_UNKNOWN_DOCUMENT": 1}),
         ("1\tnowhere.md\t1", [], {"QRELS_TO_UNKNOWN_DOCUMENT": 1, "QUERY_WITHOUT_RELEVANT_DOCUMENT": 1}),
         ("9\tboiler.md\t1\n1\ttap.md\t1", ["1"], {"QRELS_OF_UNKNOWN_QUERY": 1}),
-        ("1\tboiler.md\t0\n1\ttap.md\t-1", [], {"QUERY_WITHOUT_RELEVANT_DOCUMENT": 1}),
+        (
+            "1\tboiler.md\t0\n1\ttap.md\t-1",
+            [],
+            {"NOT_RELEVANT": 1, "NEGATIVE_GRADE": 1, "QUERY_WITHOUT_RELEVANT_DOCUMENT": 1},
+        ),
         ("", [], {"QUERY_WITHOUT_RELEVANT_DOCUMENT": 1}),
     ],
     ids=["unknown document", "no known document", "unknown query", "no positive grade", "no qrels"],

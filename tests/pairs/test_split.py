@@ -1,73 +1,123 @@
-"""The sticky split, over a real object store."""
+"""The sticky split, over a real object store: made-up corpora that grow, and what may never happen to them."""
 
+import hashlib
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 
 import pytest
 
 from components.pairs import split
 from components.pairs.config import Side
-from components.pairs.judged import Query
+from components.store.errors import TouchstoneError
+from components.store.s3 import Folder
 from components.store.state import State
-
-SHARES: dict[Side, float] = {"train": 0.7, "dev": 0.1, "sealed": 0.1, "reserve": 0.1}
-
-
-def query(name: str, *documents: str) -> Query:
-    return Query(name, f"question {name}", (), dict.fromkeys(documents, 1))
+from tests.pairs.growing import EVEN, SHARES, Corpus, name_of, only, query, some, violations
 
 
-def alone(*documents: str) -> dict[str, str]:
-    """Documents that are each their own group."""
-    return {document: document for document in documents}
+@pytest.fixture
+def corpus(place) -> Corpus:
+    rng = random.Random(7)
+    return Corpus(place, {name: some(rng, 60) for name in ("a", "b", "c")})
 
 
-def on(side: Side) -> dict[Side, float]:
-    """Shares that send everything to one side."""
-    return {side: 1.0}
+def test_shares_hold_over_many_groups(place):
+    rng = random.Random(1)
+    texts = {f"{n}": some(rng, 20) for n in range(1500)}
+    grown = Corpus(place, texts | {f"{n} again": text for n, text in texts.items()})
+    found = grown.sides(grown.run(SHARES))
+    counted = Counter(found[f"{n}"] for n in range(1500))
+    assert {side: counted[side] / 1500 for side in SHARES} == pytest.approx(SHARES, abs=0.04)
+    assert all(found[f"{n}"] == found[f"{n} again"] for n in range(1500)), "equal texts are on one side"
 
 
-def test_shares_hold_over_many_components(place):
-    groups = {f"d{n}": f"g{n % 2000}" for n in range(5000)}
-    sides = split.assign(State(place), groups, [], SHARES)
-    of_group = {group: sides[document] for document, group in groups.items()}
-    assert [of_group[group] for group in groups.values()] == list(sides.values()), "a group is on one side"
-    counted = Counter(of_group.values())
-    assert {side: counted[side] / 2000 for side in SHARES} == pytest.approx(SHARES, abs=0.03)
-
-
-def test_documents_of_a_group_or_a_query_are_connected_and_of_nothing_else():
-    groups = {"a": "1", "b": "1", "c": "2", "d": "3", "e": "4", "f": "4", "g": "5"}
-    queries = [query("x", "b", "c"), query("y", "c", "d"), query("z", "g")]
-    components = split.connect(groups, queries)
-    assert components == {"a": "1", "b": "1", "c": "1", "d": "1", "e": "4", "f": "4", "g": "5"}
-
-
-def test_a_document_keeps_its_side_and_newcomers_inherit(place):
-    state = State(place)
-    split.assign(state, alone("a"), [], on("sealed"))
-    split.assign(state, alone("b"), [], on("dev"))
-    grown = {"a": "a", "a2": "a", "b": "b", "asked with b": "q", "new": "new"}
-    sides = split.assign(state, grown, [query("x", "b", "asked with b")], on("train"))
-    assert sides == {"a": "sealed", "a2": "sealed", "b": "dev", "asked with b": "dev", "new": "train"}
-    assert split.assign(state, alone("b"), [], on("train")) == {"b": "dev"}, "only the documents asked for"
-    assert split.assign(state, alone("a"), [], on("train")) == {"a": "sealed"}, "also after a run without it"
+@pytest.mark.parametrize("change", ["edit", "rename", "edit twice", "leave and return", "quote"])
+def test_a_document_keeps_its_side_through_edits_and_renames_and_newcomers_inherit(corpus, change):
+    rng = random.Random(2)
+    corpus.run(only("sealed"))
+    text = corpus.texts["a"]
+    match change:
+        case "edit":
+            corpus.texts["a"] = some(rng, 60)
+        case "rename":
+            del corpus.texts["a"]
+            corpus.texts["new"] = text
+        case "edit twice":
+            corpus.texts["a"] = some(rng, 60)
+            corpus.run(only("train"))
+            corpus.texts["new"] = text + " once more"
+        case "leave and return":
+            del corpus.texts["a"]
+            corpus.run(only("train"))
+            corpus.texts["new"] = "well " + text
+        case "quote":
+            corpus.texts["new"] = f"{some(rng, 200)}\n{text}"
+    found = corpus.run(only("train"))
+    assert set(corpus.sides(found).values()) == {"sealed"}
+    assert found.moved == 0
+    corpus.texts["stranger"] = some(rng, 60)
+    assert corpus.sides(corpus.run(only("dev")))["stranger"] == "dev"
 
 
 @pytest.mark.parametrize(
-    ("held", "newcomers"),
-    [({"train", "sealed"}, "train"), ({"reserve", "dev", "sealed"}, "dev"), ({"reserve"}, "reserve")],
+    ("held", "winner"),
+    [(("sealed", "train"), "train"), (("reserve", "sealed", "dev"), "dev"), (("reserve",), "reserve")],
 )
-def test_newcomers_go_where_their_component_was_trained_on(place, held, newcomers):
-    state = State(place)
-    for side in sorted(held):
-        split.assign(state, alone(side), [], on(side))
-    sides = split.assign(state, {**alone(*held), "new": "new"}, [query("joins all", "new", *held)], on("sealed"))
-    assert sides == {**{side: side for side in held}, "new": newcomers}
+def test_a_document_that_bridges_groups_takes_them_to_the_first_side_on_record(place, held, winner):
+    rng = random.Random(3)
+    corpus, texts = Corpus(place), {side: some(rng, 40) for side in held}
+    for side, text in texts.items():
+        corpus.texts[side] = text
+        corpus.run(only(side))
+    asked = [query("1", "sealed"), query("2", "dev"), query("3", "dev", "sealed")]
+    corpus.texts["bridge"] = "\n".join(texts.values())
+    found = corpus.run(only("sealed"), asked)
+    assert set(corpus.sides(found).values()) == {winner}
+    assert found.moved == len(held) - 1
+    assert len(found.retired) == ("sealed" in held), "only the query that was sealed before"
+    again = corpus.run(only("sealed"), asked)
+    assert (again.sides, again.moved, again.retired) == (found.sides, 0, found.retired)
+
+
+def test_documents_that_answer_one_query_go_together_but_none_moves_for_it(corpus):
+    asked = [query("1", "a", "b"), query("2", "b", "c")]
+    together = corpus.sides(corpus.run(SHARES, asked))
+    assert len(set(together.values())) == 1
+    corpus.texts |= {"d": some(random.Random(4), 60), "e": some(random.Random(5), 60)}
+    side = together["a"]
+    other: Side = "dev" if side != "dev" else "sealed"
+    corpus.run(only(other), [query("3", "e", "a")])
+    found = corpus.run(only("reserve"), [query("4", "d", "e"), *asked])
+    assert corpus.sides(found) == {**together, "e": side, "d": other}
+    assert found.moved == 0
+
+
+def test_a_crowd_of_near_copies_trains(place):
+    rng = random.Random(6)
+    page = some(rng, 200)
+    corpus = Corpus(place, {f"copy {n}": f"{page} {n}" for n in range(12)} | {f"{n}": some(rng, 40) for n in range(20)})
+    found = corpus.run(only("sealed"))
+    assert Counter(corpus.sides(found).values()) == {"train": 12, "sealed": 20}
+    assert found.largest == pytest.approx(12 / 32)
+
+
+def test_a_segment_that_was_changed_ends_the_run(corpus):
+    corpus.run(SHARES)
+    (segment,) = State(corpus.place).get(split.SPLIT)["segments"]
+    Folder(corpus.place).write(f"split/{segment}.parquet", b"other")
+    with pytest.raises(TouchstoneError) as raised:
+        corpus.run(SHARES)
+    assert raised.value.code == "STATE_CORRUPT"
+
+
+def test_a_run_without_news_writes_nothing(corpus):
+    corpus.run(SHARES)
+    before = [(entry.key, entry.etag) for entry in Folder(corpus.place).list()]
+    corpus.run(SHARES)
+    assert [(entry.key, entry.etag) for entry in Folder(corpus.place).list()] == before
 
 
 def test_a_query_that_spans_sides_judges_nothing():
-    sides = {"a": "dev", "b": "dev", "c": "sealed"}
+    sides: dict[str, Side] = {name_of("a"): "dev", name_of("b"): "dev", name_of("c"): "sealed"}
     dropped: Counter[str] = Counter()
     inside, spanning, single = query("1", "a", "b"), query("2", "b", "c"), query("3", "c")
     assert split.by_side([inside, spanning, single], sides, dropped) == {"dev": [inside], "sealed": [single]}
@@ -75,62 +125,34 @@ def test_a_query_that_spans_sides_judges_nothing():
 
 
 def test_a_cluster_is_a_component_of_queries_and_the_groups_of_their_documents():
-    groups = {"a": "1", "b": "1", "c": "2", "d": "3"}
-    uris = {"a": "s3://b/x/a.md", "b": "s3://b/x/b.md", "c": "s3://b/y/c.jsonl#7", "d": "s3://b/d.md"}
-    found = split.clusters([query("1", "a"), query("2", "c", "b"), query("3", "d")], groups, uris)
+    groups = {name_of(name): group for name, group in {"a": "1", "b": "1", "c": "2", "d": "3"}.items()}
+    uris = {name_of("a"): "s3://b/x/a.md", name_of("b"): "s3://b/x/b.md", name_of("c"): "s3://b/x/c#7"}
+    asked = [query("1", "a"), query("2", "c", "b"), query("3", "d")]
+    found = split.clusters(asked, groups, uris | {name_of("d"): "s3://b/d.md"})
     assert [(q.cluster, q.source) for q in found] == [("1", "s3://b/x"), ("1", "s3://b/x"), ("3", "s3://b")]
 
 
-def test_the_order_of_documents_and_queries_changes_nothing(place):
-    rng = random.Random(3)
-    groups = {f"d{n}": f"g{n % 40}" for n in range(60)}
-    queries = [query(f"{n}", *rng.sample(sorted(groups), 2)) for n in range(15)]
+@pytest.mark.parametrize("seed", range(16))
+def test_no_history_of_growth_lets_a_text_train_and_judge_or_moves_one_in_silence(place, seed):
+    assert list(violations(place, seed)) == []
+
+
+def test_the_order_of_arrival_of_queries_and_documents_within_a_run_changes_nothing(place):
+    rng = random.Random(8)
+    texts = {f"{n}": some(rng, 40) for n in range(40)}
+    asked = [query(f"{n}", *rng.sample(sorted(texts), 2)) for n in range(10)]
     found = []
-    for n in range(3):
-        shuffled = dict(rng.sample(list(groups.items()), len(groups)))
-        some = split.assign(State(f"{place}/{n}"), shuffled, rng.sample(queries, len(queries)), SHARES)
-        found.append(dict(sorted(some.items())))
-    assert found[0] == found[1] == found[2]
-    assert len(set(found[0].values())) > 1
+    for n in range(2):
+        corpus = Corpus(f"{place}/{n}", dict(rng.sample(list(texts.items()), len(texts))))
+        found.append(corpus.run(EVEN, rng.sample(asked, len(asked))).sides)
+    assert found[0] == found[1]
+    assert len(set(found[0].values())) == len(EVEN)
 
 
-@pytest.mark.parametrize("seed", range(50))
-def test_no_history_of_growth_moves_a_document(place, seed):
-    """Documents come and go, groups merge and are renamed, queries connect; the shares change too."""
-    rng = random.Random(seed)
-    known: dict[str, Side] = {}
-    near: dict[str, str] = {}
-    state, queries = State(place), list[Query]()
-    for run in range(4):
-        for n in range(rng.randint(1, 12)):
-            near[f"{rng.random()}"] = rng.choice([*near, f"alone {run} {n}"])
-        present = rng.sample(sorted(near), rng.randint(1, len(near)))
-        groups = grouped(near, present)
-        queries = [query(f"{n}", *rng.sample(present, rng.randint(1, min(3, len(present))))) for n in range(3)]
-        shares = dict(zip(SHARES, rng.choice([(0.7, 0.1, 0.1, 0.1), (0.25,) * 4, (0, 0, 1, 0)]), strict=True))
-        sides = split.assign(state, groups, queries, shares)
-        check_newcomers(known, sides, split.connect(groups, queries))
-        known |= {document: side for document, side in sides.items() if document not in known}
-        assert sides == {document: known[document] for document in present}
-    assert state.get(split.SPLIT) == known
-
-
-def grouped(near: dict[str, str], present: list[str]) -> dict[str, str]:
-    """Groups of the documents that are there, named by their smallest, as `gather` names them."""
-    links = split.Components()
-    for document, other in near.items():
-        links.join([document, other])
-    members: dict[str, list[str]] = defaultdict(list)
-    for document in present:
-        members[links.find(document)].append(document)
-    return {document: min(members[links.find(document)]) for document in present}
-
-
-def check_newcomers(known: dict[str, Side], sides: dict[str, Side], components: dict[str, str]) -> None:
-    """All newcomers of a component are on one side: the first that trained on it, if any did."""
-    for component in set(components.values()):
-        inside = [document for document, its in components.items() if its == component]
-        held = {known[document] for document in inside if document in known}
-        new = {sides[document] for document in inside if document not in known}
-        assert len(new) <= 1
-        assert not held or not new or new == {next(side for side in SHARES if side in held)}
+def test_retired_queries_are_named_by_a_hash(corpus):
+    corpus.run(only("sealed"))
+    corpus.texts["t"] = some(random.Random(9), 50)
+    corpus.run(only("train"))
+    corpus.texts["bridge"] = "\n".join([corpus.texts["a"], corpus.texts["t"]])
+    found = corpus.run(EVEN, [query("secret name", "a")])
+    assert found.retired == (hashlib.sha256(b"secret name").hexdigest()[:16],)

@@ -120,7 +120,7 @@ def findings(decided: Verdict, **changed: Any) -> Findings:
         },
         "pairs": {"pairs": 4120, "dropped": {"SHORT_ANSWER": 1012, "COMMON_HEADING": 355}},
         "queries": {"sealed_queries": 1512, "dropped": {"QUERY_SPANS_SIDES": 31}},
-        "leakage": Leakage(1034, 0, 37),
+        "leakage": Leakage(1034, 0, equal_anchors=37),
     }
     return Findings(**(known | changed))
 
@@ -259,9 +259,10 @@ def test_a_base_that_stayed_best_is_said():
 
 
 def test_leakage_is_said_in_words():
-    assert "None of the 1,034 documents that judge has a near-duplicate" in words(page(promotion()))
-    assert "2 of the 1,034 documents that judge have" in words(page(promotion(leakage=Leakage(1034, 2, 1))))
-    assert "Not measured: no document judges" in words(page(promotion(leakage=Leakage(0, 0, 0))))
+    assert "None of the 1,034 documents that judge is found in what was trained on" in words(page(promotion()))
+    leaked = Leakage(1034, 2, leaked=2, equal_anchors=1)
+    assert "2 of the 1,034 documents that judge are found" in words(page(promotion(leakage=leaked)))
+    assert "Not measured: no document judges" in words(page(promotion(leakage=Leakage(0, 0))))
 
 
 def test_numbers_that_are_none_are_drawn_at_the_edge():

@@ -1,0 +1,139 @@
+"""Filters for training pairs: length, language, copied text, duplicates across sources, round trip.
+
+They are for what trains. What judges is never filtered by them: a rule that knows a model or BM25 would choose the
+questions that this system answers well. A pair is kept as it is, or becomes a row with a reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+
+import bm25s
+import numpy as np
+import Stemmer
+
+from components.corpus import language
+from components.pairs.config import FiltersConfig
+from components.pairs.pair import Dropped, Pair
+from components.pairs.wording import plain
+from components.retrieval.index import Index
+
+LONG = 5
+"""Words of an anchor from which on copied text is looked for: shorter ones are names, and texts name their subject."""
+
+_NO_SPACES = (
+    "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Scripts without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han."""
+_WIDE = re.compile(f"[{_NO_SPACES}]")
+_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W{_NO_SPACES}]+")
+
+
+def keep(
+    found: Iterable[Pair | Dropped], languages: Mapping[str, str], config: FiltersConfig
+) -> Iterator[Pair | Dropped]:
+    """Pass on the pairs that may train, and a row for each of the others; one comes out for each that goes in.
+
+    Args:
+        found: What the miners made, the most trusted source first: of two that say the same the first is kept.
+        languages: Document id -> its language, or nothing where it is unknown.
+        config: The recipe's section.
+    """
+    seen = _Seen()
+    for one in found:
+        if isinstance(one, Dropped):
+            yield one
+            continue
+        reason = _length(one, config) or _language(one, languages, config) or _copied(one, config) or seen.before(one)
+        yield Dropped(one.miner, one.document, one.anchor, reason) if reason else one
+
+
+def words(text: str) -> list[str]:
+    """Its words in lower case; in scripts without spaces every letter is one."""
+    return _WORD.findall(text.casefold())
+
+
+def length(text: str) -> int:
+    """How many words it has, as they stand between spaces; without spaces, two letters are counted as one word."""
+    wide = len(_WIDE.findall(text))
+    apart = _WIDE.sub(" ", text).split()
+    return sum(any(map(str.isalnum, word)) for word in apart) + (wide + 1) // 2
+
+
+def _length(pair: Pair, config: FiltersConfig) -> str:
+    count = length(pair.anchor)
+    if count < config.min_words:
+        return "TOO_SHORT"
+    return "TOO_LONG" if count > config.max_words else ""
+
+
+def _language(pair: Pair, languages: Mapping[str, str], config: FiltersConfig) -> str:
+    """A pair from outside of the corpus has no document that would know: its positive is asked."""
+    if not config.languages:
+        return ""
+    known = languages[pair.document] if pair.document else language.detect(pair.positive, "")
+    return "" if known in config.languages else "LANGUAGE"
+
+
+def _copied(pair: Pair, config: FiltersConfig) -> str:
+    """Whether so many words of the anchor stand in the positive in a row.
+
+    Words are taken as they are written: a page that names `ListThingsInBillingGroup` has not been copied into the
+    question `list things in billing group`.
+    """
+    asked = words(pair.anchor)
+    run = int(config.max_copied * len(asked)) + 1
+    if len(asked) < LONG or run > len(asked):
+        return ""
+    text = f" {' '.join(words(pair.positive))} "
+    copied = any(f" {' '.join(asked[i : i + run])} " in text for i in range(len(asked) - run + 1))
+    return "COPIED_TEXT" if copied else ""
+
+
+class _Seen:
+    """What was kept, as digests of 8 bytes: two that differ are taken for one once in 10^7 runs of a million pairs."""
+
+    def __init__(self) -> None:
+        self._texts: set[bytes] = set()
+        self._documents: dict[bytes, str] = {}
+
+    def before(self, pair: Pair) -> str:
+        """`DUPLICATE` when the same was asked before with the same answer, or by another source of the same document.
+
+        One source may ask the same of two places in a document.
+        """
+        anchor = plain(pair.anchor)
+        text, document = _digest(anchor, plain(pair.positive)), _digest(anchor, pair.document)
+        source = self._documents.get(document, pair.miner) if pair.document else pair.miner
+        if text in self._texts or source != pair.miner:
+            return "DUPLICATE"
+        self._texts.add(text)
+        if pair.document:
+            self._documents[document] = pair.miner
+        return ""
+
+
+def _digest(*parts: str) -> bytes:
+    return blake2b("\0".join(parts).encode(), digest_size=8).digest()
+
+
+class Words:
+    """Round trip by words: BM25 (Robertson et al. 1995) over training documents, indexed once and asked many times."""
+
+    def __init__(self, index: Index) -> None:
+        """Index the passages."""
+        self._index = index
+        self._stemmer = Stemmer.Stemmer("english")
+        self._model = bm25s.BM25()
+        self._model.index(bm25s.tokenize(index.texts, stemmer=self._stemmer, show_progress=False), show_progress=False)
+
+    def find(self, anchor: str, document: int, count: int) -> bool:
+        """Whether the document (its position in the index) is among the best `count`; ties are in its favour."""
+        (tokens,) = bm25s.tokenize([anchor], stemmer=self._stemmer, show_progress=False, return_ids=False)
+        known = [token for token in tokens if token in self._model.vocab_dict]
+        if not known:
+            return False
+        scores = np.maximum.reduceat(self._model.get_scores(known), self._index.starts)
+        return bool(scores[document] > 0 and (scores > scores[document]).sum() < count)

@@ -6,7 +6,7 @@ READY := .venv/.ready
 PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign bench-corpus lint types compile clean
+.PHONY: help setup demo test campaign bench-corpus bench-pairs lint types compile clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,11 @@ campaign: $(READY) ## run the long campaigns; counts and violations go to docs/r
 bench-corpus: $(READY) ## measure loading: S3 clients, parsing, memory at 200,000 documents, reruns (40 minutes)
 	@$(BIN)/python -m benchmarks.s3_clients
 	@$(BIN)/python -m benchmarks.corpus
+
+bench-pairs: $(READY) ## measure mining: headings, grouping, search logs, hard negatives (20 minutes)
+	@$(BIN)/python -m benchmarks.pairs
+	@$(BIN)/python -m benchmarks.logs
+	@$(BIN)/python -m benchmarks.negatives
 
 lint: $(READY) ## check style, format and the import contracts
 	@$(BIN)/ruff check

@@ -11,14 +11,12 @@ Steps whose inputs name content are cached. Those that look at the world, charge
 from functools import partial
 
 from kfp import dsl
-from kfp.dsl import PipelineTask
 
 from components.evaluation.component import evaluate
 from components.gate.component import decide, unseal
 from components.hub.component import publish
 from components.report.component import finish, report
 from components.store.component import check, pull, resolve
-from components.training.component import train
 from pipelines import tasks
 from pipelines.recipe import Recipe
 
@@ -27,9 +25,6 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The pipeline of one recipe; its parameters are what an operator changes between runs."""
     state, target = recipe.state, recipe.target
     fresh, recorded = partial(tasks.fresh, state), partial(tasks.recorded, state)
-
-    def on_gpus(task: PipelineTask, gpus: str) -> PipelineTask:
-        return recorded(task).set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(gpus)
 
     @dsl.pipeline(name=f"touchstone-{recipe.name}", description="Retrain, and promote only what proved better.")
     def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus, force: bool = False) -> None:
@@ -45,16 +40,8 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                 champion = fresh(pull(model=head, role="champion")).output
                 documents = tasks.documents(recipe, digest)
                 mined = tasks.mined(recipe, digest, documents, base)
-                pairs = tasks.hardened(recipe, mined, base, champion)
+                pairs, candidate = tasks.trained(recipe, mined, base, champion, gpus)
                 data = {"pairs": pairs, "judged": mined["judged"]}
-                training = train(
-                    **data,
-                    passages=mined["passages"],
-                    base=base,
-                    gpus=gpus,
-                    config=recipe.training.model_dump(exclude_none=True),
-                )
-                candidate = on_gpus(training, gpus).outputs["candidate"]
                 gate = recipe.gate.model_dump()
                 asked = {"champion": head, "judged": mined["judged"], "config": gate}
                 opened = fresh(unseal(state=state, run=run, candidate=candidate, **asked)).outputs
@@ -69,7 +56,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     judged=mined["judged"],
                     passages=mined["passages"],
                 )
-                scored = on_gpus(exam, gpus).outputs
+                scored = tasks.on_gpus(state, exam, gpus).outputs
                 evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
                 verdict = fresh(decide(state=state, run=run, config=gate, **evidence))
                 proof = {"verdict": verdict.outputs["verdict"], "candidate": candidate}

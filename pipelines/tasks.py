@@ -9,6 +9,7 @@ from kfp.dsl import PipelineTask
 
 from components.corpus import component as corpus
 from components.pairs import component as pairs
+from components.training.component import train
 from pipelines.recipe import Recipe
 
 
@@ -50,6 +51,27 @@ def mined(recipe: Recipe, digest: Any, documents: Any, base: Any) -> dict[str, A
     task = pairs.mine(state=recipe.state, sources=sources, config=_section(recipe), **known)
     outputs: dict[str, Any] = recorded(recipe.state, task).outputs
     return outputs
+
+
+def trained(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any, gpus: Any) -> tuple[Any, Any]:
+    """The pairs that trained and the candidate; in a second round both are made anew with what the first one made."""
+    made = hardened(recipe, found, base, champion)
+    candidate = _trained(recipe, made, found, base, gpus)
+    if recipe.pairs.negatives.second_round:
+        made = hardened(recipe, found, candidate, candidate)
+        candidate = _trained(recipe, made, found, base, gpus)
+    return made, candidate
+
+
+def _trained(recipe: Recipe, made: Any, found: dict[str, Any], base: Any, gpus: Any) -> Any:
+    known = {"pairs": made, "judged": found["judged"], "passages": found["passages"], "base": base}
+    task = train(**known, gpus=gpus, config=recipe.training.model_dump(exclude_none=True))
+    return on_gpus(recipe.state, task, gpus).outputs["candidate"]
+
+
+def on_gpus(state: str, task: PipelineTask, gpus: Any) -> PipelineTask:
+    """Run the step where so many GPUs are."""
+    return recorded(state, task).set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(gpus)
 
 
 def hardened(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any) -> Any:

@@ -37,9 +37,7 @@ def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inp
         config: The recipe's section.
         inputs: Digests of what is judged, for the record.
     """
-    if leakage.evidence == "mined":
-        config = config.model_copy(update={"min_gain": max(config.min_gain, MINED_GAIN)})
-    faults = list(_faults(scores))
+    config, faults = _rules(config, leakage), list(_faults(scores))
     against = CHAMPION if CHAMPION in scores.values else BASE
     comparisons = {} if faults else {name: _compare(scores, name, look.alpha, config) for name in _others(scores)}
     guards = {} if faults else {name: _guard(values, config) for name, values in sorted(scores.guards.items())}
@@ -79,6 +77,13 @@ def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inp
         inputs=inputs,
         config=config.model_dump(),
     )
+
+
+def _rules(config: GateConfig, leakage: Leakage) -> GateConfig:
+    """The recipe's, or stricter ones where a language model wrote the test."""
+    if leakage.evidence != "mined":
+        return config
+    return config.model_copy(update={"min_gain": max(config.min_gain, MINED_GAIN)})
 
 
 def _faults(scores: Scores) -> Iterator[Reason]:

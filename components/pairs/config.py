@@ -122,8 +122,8 @@ class FiltersConfig(Config):
 class NegativesConfig(Config):
     """Hard negatives: passages that the model takes for answers and that are none."""
 
-    per_pair: int = Field(4, ge=0, le=64)
-    """How many; 0 mines none."""
+    per_pair: int = Field(0, ge=0, le=64)
+    """How many; 0 mines none. Each makes a step as long again as a text more in every pair does."""
     margin: float = Field(0.95, gt=0, le=1)
     """A negative scores less than this part of what the positive scores (NV-Retriever, 2407.15831)."""
     depth: int = Field(64, ge=1, le=1000)
@@ -132,6 +132,12 @@ class NegativesConfig(Config):
     """Whose idea of near is used; the champion's only if there is one."""
     second_round: bool = False
     """Train once, mine again with the result, and train again from the base."""
+
+    @model_validator(mode="after")
+    def _mined_at_all(self) -> NegativesConfig:
+        if self.second_round and not self.per_pair:
+            raise ValueError("a second round with negatives.per_pair of 1 or more")
+        return self
 
 
 class GeneralConfig(Config):

@@ -23,6 +23,7 @@ from components.retrieval.precision import device, precision
 from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError, UserError
 from components.store.events import Progress, emit
+from components.training import data
 from components.training.dev import METRIC, DevEvaluator, DevSet
 from components.training.forward import RankingLoss
 from components.training.job import Job
@@ -64,11 +65,11 @@ def train(job: Job) -> None:
     Raises:
         TouchstoneError: WRONG_DEVICES, WORLD_SIZE, LOSS_NOT_FINITE, CHECKPOINT_LOST.
     """
-    pairs = Dataset.from_dict(Artifact.open(job.data.pairs, "pairs").table("pairs", ["anchor", "positive"]).to_pydict())
+    pairs, negatives = data.read(Artifact.open(job.data.pairs, "pairs"))
     if len(pairs) < 2:
         raise UserError("TOO_FEW_PAIRS", "nothing to train on", found=f"{len(pairs)} pairs", expected="at least 2")
     _check_devices(job.gpus)
-    planned = plan(job.config, len(pairs), job.processes)
+    planned = plan(job.config, len(pairs), job.processes, negatives)
     emit("plan", f"{planned.true_negatives} true negatives per anchor, {planned.steps} steps")
     model = _base(job)
     dev = DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents)
@@ -136,7 +137,7 @@ def _arguments(job: Job, planned: Plan) -> SentenceTransformerTrainingArguments:
     return SentenceTransformerTrainingArguments(
         output_dir=str(job.work / "checkpoints"),
         max_steps=planned.steps,
-        per_device_train_batch_size=planned.true_negatives + 1,
+        per_device_train_batch_size=planned.batch,
         gradient_accumulation_steps=config.gradient_accumulation,
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from components.store.artifact import Artifact
+from components.pairs.pair import PAIR_SCHEMA, Pair
+from components.store.artifact import Artifact, ArtifactWriter
 from components.store.digests import file_digest
 from components.store.errors import TouchstoneError, UserError
 from components.store.models import Model
@@ -45,6 +47,21 @@ def test_one_process_on_a_processor_or_a_gpu(gpus: int, kind: list[str]) -> None
 
 def test_several_gpus_are_several_processes() -> None:
     assert command(Path("job.json"), 4)[3:6] == ["--multi_gpu", "--num_processes", "4"]
+
+
+def test_hard_negatives_are_negatives_of_the_whole_batch() -> None:
+    assert plan(TrainingConfig(batch_size=64), 6400, 1, negatives=4).true_negatives == 64 * 5 - 1
+
+
+def test_a_candidate_is_trained_with_hard_negatives(data: Data, tmp_path: Path) -> None:
+    rows = [Pair.from_row(row) for row in Artifact.open(data.pairs, "pairs").rows("pairs")]
+    with ArtifactWriter(data.pairs, "pairs") as out:
+        hard = (replace(pair, negatives=(rows[n - 1].positive,)[: n % 2]) for n, pair in enumerate(rows))
+        out.table("pairs", PAIR_SCHEMA, (pair.row() for pair in hard))
+    launch(data, "0", QUICK, tmp_path / "candidate")
+    known = json.loads((tmp_path / "candidate" / "training.json").read_text())
+    assert known["true_negatives"] == 31
+    assert known["dev_best"] > known["dev"][0][1], "it learned"
 
 
 def test_a_candidate_says_how_it_was_made(data: Data, tmp_path: Path) -> None:

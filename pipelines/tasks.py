@@ -78,7 +78,8 @@ def hardened(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any) ->
     """The pairs that train: filtered by round trip and with negatives, if the recipe asks for either."""
     if not recipe.pairs.hardened:
         return found["pairs"]
-    known = {"raw": found["pairs"], "passages": found["passages"], "base": base, "champion": champion}
+    asked = champion if recipe.pairs.negatives.miner == "champion" else base  # a new champion must not undo the cache
+    known = {"raw": found["pairs"], "passages": found["passages"], "base": base, "champion": asked}
     return recorded(recipe.state, pairs.harden(state=recipe.state, config=_section(recipe), **known)).output
 
 

@@ -1,22 +1,24 @@
 """The leakage proof: how much of what trains can be found in what judges.
 
-The split lets no match through, so everything here should be zero. It is measured on the texts as they were written,
-whoever made them: a miner that quotes, a model that remembers, a folder of general pairs.
+The split keeps documents apart that share a passage. Shorter texts are compared here, as they were written and whoever
+wrote them: an excerpt, a miner that quotes, a model that remembers, a folder of general pairs. `write_pairs` takes out
+what is found, and the proof counts again.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from components.corpus.document import Document
 from components.corpus.documents import read as read_documents
-from components.pairs.coverage import COVERED, FLOOR, Coverage, Shares
+from components.pairs.coverage import COVERED, FLOOR, Coverage, Matches, Shares
 from components.pairs.judged import Query
 from components.pairs.known import Known
 from components.pairs.leakage import Leakage
@@ -45,7 +47,7 @@ def prove(written: Artifact, material: Material, present: Known, queries: list[Q
     """
     split = material.split
     judging = {document for query in queries for document in query.relevant}
-    shares = best_shares(_documents(material.artifact, judging), _pairs(written), split.groups)
+    shares = compare(documents(material.artifact, judging), _pairs(written), split.groups).shares
     trains = {split.groups[one] for one, side in split.sides.items() if side == "train"}
     near = {one for one in judging if split.groups[one] in trains}
     covered = {one for one, share in shares.items() if share >= COVERED}
@@ -68,7 +70,8 @@ def prove(written: Artifact, material: Material, present: Known, queries: list[Q
     )
 
 
-def _documents(artifact: Artifact, wanted: set[str]) -> Iterator[Document]:
+def documents(artifact: Artifact, wanted: set[str]) -> Iterator[Document]:
+    """Some of the documents."""
     return (document for document in read_documents(artifact) if document.id in wanted)
 
 
@@ -76,18 +79,30 @@ def _pairs(artifact: Artifact) -> Iterator[Pair]:
     return map(Pair.from_row, artifact.rows("pairs"))
 
 
-def best_shares(judging: Iterable[Document], pairs: Iterable[Pair], groups: Mapping[str, str]) -> dict[str, float]:
-    """For each judging document the largest share of a passage, its own or a training text's, found in the other.
+class Found(NamedTuple):
+    """What training texts and judging documents have in common.
+
+    Attributes:
+        shares: Judging document -> the largest share of a passage, its own or a training text's, found in the other.
+        leaking: Positions of the pairs that such a share of `COVERED` or more comes from.
+    """
+
+    shares: dict[str, float]
+    leaking: set[int]
+
+
+def compare(judging: Iterable[Document], pairs: Iterable[Pair], groups: Mapping[str, str]) -> Found:
+    """Look for training texts in judging documents, and the other way round.
 
     Args:
         judging: The documents that judge.
-        pairs: What trains; pairs of one document stand together.
+        pairs: What trains.
         groups: Document id -> group, so that ten versions of a page do not make its words boilerplate.
     """
     labels: dict[tuple[str, str], int] = {}
     label_of: list[int] = []
     names: list[str] = []
-    documents, trained = iter(judging), _trained(pairs)
+    documents, trained = iter(judging), enumerate(pairs)
     with tempfile.TemporaryDirectory() as work:
         coverage = Coverage(Path(work))
         while part := list(islice(documents, AT_ONCE)):
@@ -95,21 +110,23 @@ def best_shares(judging: Iterable[Document], pairs: Iterable[Pair], groups: Mapp
             names += [one.id for one in part]
             label_of += [labels.setdefault(("judges", groups[one.id]), len(labels)) for one in part]
         while some := list(islice(trained, AT_ONCE)):
-            coverage.add([texts for _, texts in some])
-            label_of += [labels.setdefault(("trains", groups.get(name, name)), len(labels)) for name, _ in some]
-        found = coverage.matches(np.array(label_of, np.int64))
-    mixed = (found.text < len(names)) != (found.other < len(names))
-    best: Shares = np.zeros(len(names))
-    np.maximum.at(best, np.minimum(found.text, found.other)[mixed], found.share[mixed])
-    return dict(zip(names, best.tolist(), strict=True))
+            coverage.add([[pair.anchor, pair.positive, *pair.negatives] for _, pair in some])
+            owners = (groups.get(pair.document, f"outside {number}") for number, pair in some)
+            label_of += [labels.setdefault(("trains", owner), len(labels)) for owner in owners]
+        return _found(coverage.matches(np.array(label_of, np.int64)), names, np.array(label_of, np.int64))
 
 
-def _trained(pairs: Iterable[Pair]) -> Iterator[tuple[str, list[str]]]:
-    """A name and the different texts of each document that trains; a pair from outside is one of its own."""
-    numbered = enumerate(pairs)
-    for name, some in groupby(numbered, key=lambda one: one[1].document or f"outside {one[0]}"):
-        texts = [text for _, pair in some for text in (pair.anchor, pair.positive, *pair.negatives)]
-        yield name, list(dict.fromkeys(texts))
+def _found(matches: Matches, names: list[str], labels: Integers) -> Found:
+    """Of a pair of texts the one that judges has the smaller position; a match names the first text of a group."""
+    count = len(names)
+    mixed = (matches.text < count) != (matches.other < count)
+    text, other, share = matches.text[mixed], matches.other[mixed], matches.share[mixed]
+    best: Shares = np.zeros(count)
+    np.maximum.at(best, np.minimum(text, other), share)
+    quoted = (text >= count) & (share >= COVERED)
+    quoting = labels[other[(other >= count) & (share >= COVERED)]]
+    rows = np.concatenate([text[quoted], np.flatnonzero(np.isin(labels, quoting))]) - count
+    return Found(dict(zip(names, best.tolist(), strict=True)), set(rows.tolist()))
 
 
 def bands(shares: Iterable[float]) -> list[int]:

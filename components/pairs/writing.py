@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from components.corpus import snapshot
 from components.corpus.documents import read as read_documents
 from components.corpus.documents import rows as document_rows
 from components.pairs import clicks, filters, general, headings, questions
 from components.pairs.config import PairsConfig, Side
+from components.pairs.exam import JUDGING
 from components.pairs.judged import Query
 from components.pairs.logs import Aggregated
 from components.pairs.material import Material
 from components.pairs.negatives import RELEVANT_SCHEMA, TRAINING_SCHEMA, query_key
 from components.pairs.pair import DROPPED_SCHEMA, PAIR_SCHEMA, Dropped, Pair
+from components.pairs.proof import compare, documents
 from components.pairs.tally import Tally
 from components.pairs.wording import plain
 from components.store.artifact import ArtifactWriter
@@ -48,13 +53,14 @@ def write_pairs(
         UserError: TOO_FEW_PAIRS, PAIRS_REVERSED.
     """
     count = Tally(config.min_pairs)
-    with ArtifactWriter(out, "pairs", inputs) as writer:
-        with TableWriter(writer.work / "rest.parquet", DROPPED_SCHEMA) as rest:
+    with ArtifactWriter(out, "pairs", inputs) as writer, tempfile.TemporaryDirectory() as work:
+        drops, raw = Path(work) / "dropped.parquet", Path(work) / "raw.parquet"
+        with TableWriter(drops, DROPPED_SCHEMA) as rest:
             found = filters.keep(_found(material, log, config, where[0]), _languages(material), config.filters)
-            kept = _kept(found, _forbidden(queries), count, rest)
-            writer.table("pairs", PAIR_SCHEMA, (pair.row() for pair in _mixed(kept, count, config, where)))
-        writer.adopt("dropped", writer.work / "rest.parquet")
-        (writer.work / "rest.parquet").unlink()
+            _spool(raw, _mixed(_kept(found, _forbidden(queries), rest, count), config, where))
+            apart = _apart(raw, material, queries, rest, count)
+            writer.table("pairs", PAIR_SCHEMA, (pair.row() for pair in apart))
+        writer.adopt("dropped", drops)
         groups, sides = material.split.groups, material.split.sides
         trains = ({"document": one, "group": groups[one]} for one in sorted(sides) if sides[one] == "train")
         writer.table("training_documents", TRAINING_SCHEMA, trains)
@@ -78,7 +84,7 @@ def _found(material: Material, log: Aggregated | None, config: PairsConfig, stat
         yield from headings.pairs(document, groups[document.id], common)
 
 
-def _kept(found: Iterable[Pair | Dropped], forbidden: set[str], count: Tally, rest: TableWriter) -> Iterator[Pair]:
+def _kept(found: Iterable[Pair | Dropped], forbidden: set[str], rest: TableWriter, count: Tally) -> Iterator[Pair]:
     """The pairs; what is none goes into the other table. No anchor may be a judged query, nor be shown if it was."""
     for one in found:
         if plain(one.anchor) in forbidden:
@@ -87,23 +93,60 @@ def _kept(found: Iterable[Pair | Dropped], forbidden: set[str], count: Tally, re
             count.drop(one)
             rest.add(dict(vars(one)))
         else:
-            count.make(one)
             yield one
 
 
-def _mixed(kept: Iterable[Pair], count: Tally, config: PairsConfig, where: tuple[str, str]) -> Iterator[Pair]:
+def _spool(file: Path, pairs: Iterable[Pair]) -> None:
+    with TableWriter(file, PAIR_SCHEMA) as raw:
+        for pair in pairs:
+            raw.add(pair.row())
+
+
+def _spooled(file: Path) -> Iterator[Pair]:
+    with pq.ParquetFile(file) as raw:
+        for batch in raw.iter_batches(4096):
+            yield from map(Pair.from_row, batch.to_pylist())
+
+
+def _apart(
+    raw: Path, material: Material, queries: Mapping[Side, list[Query]], rest: TableWriter, count: Tally
+) -> Iterator[Pair]:
+    """The pairs of which nothing stands in a document that judges.
+
+    Without some of them a run of words may be no boilerplate any more: until nothing is found.
+    """
+    judging = {document for side in JUDGING for query in queries[side] for document in query.relevant}
+    leaking: set[int] = set()
+    while True:
+        kept = (pair for number, pair in enumerate(_spooled(raw)) if number not in leaking)
+        numbers = [number for number in range(pq.read_metadata(raw).num_rows) if number not in leaking]
+        news = compare(documents(material.artifact, judging), kept, material.split.groups).leaking
+        if not news:
+            break
+        leaking |= {numbers[place] for place in news}
+    for number, pair in enumerate(_spooled(raw)):
+        if number in leaking:
+            one = Dropped(pair.miner, pair.document, "", "STANDS_IN_TEST")
+            count.drop(one)
+            rest.add(dict(vars(one)))
+        else:
+            count.make(pair)
+            yield pair
+
+
+def _mixed(kept: Iterable[Pair], config: PairsConfig, where: tuple[str, str]) -> Iterator[Pair]:
     """The pairs with their weights, then so many general ones that they are the share of the recipe."""
+    made = 0
     for pair in kept:
+        made += 1
         yield _weighted(pair, config.weights)
     if config.general:
         share = config.general.share
-        wanted = round(count.made.total() * share / (1 - share))
+        wanted = round(made * share / (1 - share))
         mixed = general.pairs(snapshot.read(*where, "general"), wanted)
         if len(mixed) < wanted:
             warn(f"{len(mixed):,} general pairs are fewer than the {wanted:,} that pairs.general.share asks for.")
-        for pair in mixed:
-            count.make(pair)
-            yield pair
+        yield from mixed
 
 
 def _weighted(pair: Pair, weights: Mapping[Any, float]) -> Pair:

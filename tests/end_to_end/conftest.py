@@ -59,6 +59,7 @@ def make_line(place: str, model: Path, folder: Path, documents: Iterator[tuple[s
             "judged": f"{place}/judged",
             "shares": {"train": 0.5, "dev": 0.1, "sealed": 0.4},
             "min_pairs": 100,
+            "filters": {"round_trip": 0},  # or nonsense would not even be trained on
         },
         "training": {"steps": 60, "batch_size": 32, "learning_rate": 3e-4, "max_tokens": 64, "dev_documents": 300},
         "gate": {"min_queries": 200, "min_clusters": 100, "min_differing": 10},

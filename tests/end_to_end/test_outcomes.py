@@ -6,6 +6,7 @@ champion broke, then a candidate learned nonsense.
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import re
@@ -18,9 +19,11 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from components.gate.files import replay
+from components.pairs.config import FiltersConfig
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
-from pipelines import demo
+from pipelines import demo, local
+from pipelines.screen import Screen, draw_pairs
 from tests.end_to_end.conftest import Line, pages
 
 pytestmark = pytest.mark.timeout(300)
@@ -43,6 +46,22 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     assert replay(Path("runs/latest")).decision == "PROMOTE"
     assert verdict(line.first)["against"] == "base"
     assert Path("runs/latest/report.html").read_text().startswith("<!doctype html>")
+
+
+def test_pairs_and_leakage_can_be_seen_before_anything_is_trained(line: Line) -> None:
+    out = io.StringIO()
+    pairs = line.recipe.pairs.model_copy(update={"filters": FiltersConfig()})
+    recipe = line.recipe.model_copy(update={"pairs": pairs})
+    record = local.run_until(recipe, Screen(out), until="pairs", servers=[])
+    draw_pairs(Screen(out), record)
+    found = record["found"]
+    told = {text[2:14].strip(): text[15:] for text in out.getvalue().splitlines()}
+    assert found["pairs"]["dropped"]["ROUND_TRIP"] > 0, "the base looked at them"
+    assert told["pairs"] == f"{found['pairs']['pairs']:,} kept"
+    assert told["headings"].startswith(f"{found['pairs']['sources']['headings']['made']:,} kept; dropped: ")
+    assert told["questions"].startswith("none")
+    assert told["leakage"].startswith(f"0 of {found['leakage']['sealed_documents']:,} judging documents")
+    assert told["digest"] == found["digest"]
 
 
 def test_an_unchanged_corpus_is_skipped_without_training(line: Line) -> None:

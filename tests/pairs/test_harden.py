@@ -80,7 +80,7 @@ class Setting:
 
     def run(self, state: str, out: Path, rank: int = 3, raw: Path | None = None, **config: Any) -> Artifact:
         """Harden into the folder `out`."""
-        rules = {"filters": {"round_trip": rank}, "negatives": config, "min_pairs": 2}
+        rules = {"filters": {"round_trip": rank}, "negatives": {"per_pair": 4} | config, "min_pairs": 2}
         checked = PairsConfig.parse({"judged": "s3://b/judged", **rules}, where="pairs")
         facts = harden(raw or self.raw, self.passages, self.model, state, checked, out)
         made = Artifact.open(out, "pairs")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from components.corpus.document import Document, Parsed, Section
+from components.pairs.coverage import COVERED
 from components.pairs.known import NONE, Known
 from components.pairs.pair import Pair
-from components.pairs.proof import bands, best_shares, nearest
+from components.pairs.proof import bands, compare, nearest
 
 WORDS = [f"word{n}" for n in range(400)]
 RNG = random.Random(4)
@@ -20,7 +21,7 @@ def document(name: str, text: str) -> Document:
     return Document.of(Parsed("", "", "", (Section((), text),), "text/plain"), uri=f"s3://b/{name}", version="1")
 
 
-def pair(anchor: str, positive: str, name: str = "train", negatives: tuple[str, ...] = ()) -> Pair:
+def pair(anchor: str, positive: str, name: str = "leak", negatives: tuple[str, ...] = ()) -> Pair:
     return Pair(anchor, positive, "questions", name, name, 0, 1, 1.0, negatives)
 
 
@@ -39,9 +40,10 @@ def pair(anchor: str, positive: str, name: str = "train", negatives: tuple[str, 
 )
 def test_a_sealed_text_is_found_wherever_it_trains(leak, found):
     judging = [document(f"{n}", text) for n, text in enumerate(SEALED)]
-    others = [pair("what else is asked", OWN), pair("and what more", OWN)]
-    shares = best_shares(judging, [*others, leak], {one.id: one.id for one in judging})
+    others = [pair("what else is asked", OWN, "train"), pair("and what more", OWN, "train")]
+    shares, leaking = compare(judging, [*others, leak], {one.id: one.id for one in judging})
     assert [shares[one.id] for one in judging] == [0.0, pytest.approx(found, abs=0.02), 0.0]
+    assert leaking == ({2} if found >= COVERED else set())
 
 
 def test_shares_fall_into_bands():

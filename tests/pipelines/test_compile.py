@@ -91,3 +91,29 @@ def test_no_step_installs_anything_when_it_runs(pipeline: dict[str, Any]) -> Non
 def _component(pipeline: dict[str, Any], task: dict[str, Any]) -> dict[str, Any]:
     component: dict[str, Any] = pipeline["components"][task["componentRef"]["name"]]
     return component
+
+
+@pytest.mark.parametrize(
+    ("filters", "negatives", "expected"),
+    [
+        ({"round_trip": 0}, {}, {"train"}),
+        ({"round_trip": 20}, {}, {"harden", "train"}),
+        ({}, {"per_pair": 4, "second_round": True}, {"harden", "train", "harden-2", "train-2"}),
+    ],
+    ids=["as they are mined", "looked at by the base", "two rounds"],
+)
+def test_pairs_are_hardened_as_often_as_the_recipe_says(
+    tmp_path: Path, filters: dict[str, Any], negatives: dict[str, Any], expected: set[str]
+) -> None:
+    recipe = read(RECIPE)
+    pairs = type(recipe.pairs).parse(
+        recipe.pairs.model_dump(exclude_none=True) | {"filters": filters, "negatives": negatives}, where="pairs"
+    )
+    path = compile_recipe(recipe.model_copy(update={"pairs": pairs}), tmp_path / "made.yaml")
+    known = tasks(next(yaml.safe_load_all(path.read_text())))
+    assert {name for name in known if name.startswith(("harden", "train"))} == expected
+    if "train-2" in expected:
+        assert ("train", "candidate") in artifacts(known["harden-2"]), "the first round's model looks again"
+        assert ("pull", "base") not in artifacts(known["harden-2"])
+        assert {"harden-2", "pull"} <= {task for task, _ in artifacts(known["train-2"])}, "from the base again"
+        assert ("train-2", "candidate") in artifacts(known["evaluate"])

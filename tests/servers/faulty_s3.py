@@ -207,6 +207,8 @@ class _Handler(BaseHTTPRequestHandler):
         """The real server's answer, over one connection for each of the client's."""
         headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
         for fresh in (False, True):
+            if fresh and self.behind:
+                self.behind.close()
             if fresh or self.behind is None:
                 self.behind = http.client.HTTPConnection(self.server.real, timeout=60)
             try:

@@ -89,3 +89,23 @@ def test_a_heading_of_more_than_five_documents_is_dropped(documents, dropped):
 )
 def test_identifiers_are_spelt_out_and_ordinary_words_are_not(heading, asked):
     assert only(heading).anchor == asked
+
+
+@pytest.mark.parametrize(
+    ("path", "title", "anchor"),
+    [
+        (("Manual", "Valves", "Overview"), "Manual", "Valves Overview"),
+        (("Manual", "Notes", "Examples"), "Manual", "Manual Examples"),
+        (("Overview",), "Boiler manual", "Boiler manual Overview"),
+        (("What's new?",), "Boiler", "Boiler What's new?"),
+        (("Overview",), "Introduction", None),
+        (("Overview",), "", None),
+        (("Valves",), "Manual", "Valves"),
+    ],
+    ids=["parent", "grandparent", "title", "as plain writes it", "generic title", "no title", "says enough"],
+)
+def test_a_heading_that_says_little_is_asked_with_the_one_above(path, title, anchor):
+    made = Document.of(Parsed("", title, "", (Section(path, ANSWER),), "text/html"), uri="s3://b/x", version="1")
+    (found,) = headings.pairs(made, "g", Counter())
+    assert (found.anchor if isinstance(found, Pair) else None) == anchor
+    assert isinstance(found, Pair) or found.reason == "GENERIC_HEADING"

@@ -1,8 +1,11 @@
 """Judged queries in BEIR layout, read through a real snapshot."""
 
+import io
 import json
 from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.corpus import snapshot
@@ -109,3 +112,32 @@ def test_queries_come_back_from_their_artifact(tmp_path):
     artifact = Artifact.open(tmp_path / "a", "judged")
     assert judged.read(artifact) == queries
     assert (artifact.facts, artifact.manifest["inputs"]) == ({"sealed": "x"}, {"documents": "y"})
+
+
+def table(rows: list[dict]) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
+def test_parquet_says_the_same_as_lines_and_tables(place):
+    queries = [{"_id": "1", "text": "why does the boiler hum"}, {"_id": "2", "text": "which tap drips"}]
+    qrels = [
+        {"query-id": "1", "corpus-id": "boiler.md", "score": 2.0},
+        {"query-id": "2", "corpus-id": "tap.md", "score": 1.0},
+    ]
+    lines = "\n".join(map(json.dumps, queries))
+    rows = HEADER + "".join(f"{row['query-id']}\t{row['corpus-id']}\t{row['score']:g}\n" for row in qrels)
+    told = parse(f"{place}/a", {"queries.jsonl": lines, "qrels/test.tsv": rows})
+    assert parse(f"{place}/b", {"queries.parquet": table(queries), "qrels/test.parquet": table(qrels)}) == told
+    assert [query.relevant for query in told[0]] == [{"d1": 2}, {"d2": 1}]
+
+
+def test_near_copies_are_as_relevant_as_what_they_copy_unless_somebody_judged_them():
+    groups = {"a": "1", "a2": "1", "a3": "1", "b": "2", "c": "3"}
+    queries = [Query("1", "x", (), {"a": 3, "a2": 1, "b": 2}), Query("2", "y", (), {"c": 1})]
+    dropped: Counter[str] = Counter()
+    first, second = judged.with_copies(queries, groups, dropped)
+    assert first.relevant == {"a": 3, "a2": 1, "a3": 3, "b": 2}
+    assert second.relevant == {"c": 1}
+    assert dropped == {"NEAR_COPY_ADDED": 1}

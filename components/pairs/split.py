@@ -164,11 +164,16 @@ def _names(rows: _Rows, parts: Integers, open_: np.ndarray) -> dict[int, str]:
 
 
 def _retired(queries: Sequence[Query], rows: _Rows, sides: Sides) -> list[str]:
-    """The queries whose documents were all sealed and are so no more."""
+    """The queries whose documents were all sealed, as far as they had a side, and are so no more."""
     sealed = PRECEDENCE.index("sealed")
     before, after = rows.known.sides == sealed, sides == sealed
+    fresh = rows.known.sides == NONE
     asked = zip(queries, rows.asked(queries), strict=True)
-    gone = [query.id for query, some in asked if before[some].all() and not after[some].all()]
+    gone = [
+        query.id
+        for query, some in asked
+        if before[some].any() and (before | fresh)[some].all() and not after[some].all()
+    ]
     return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in gone]
 
 

@@ -260,6 +260,9 @@ def test_a_base_that_stayed_best_is_said():
 
 def test_leakage_is_said_in_words():
     assert "None of the 1,034 documents that judge is found in what was trained on" in words(page(promotion()))
+    banded = Leakage(1034, 0, bands=[1000, 30, 4, 0])
+    shared = "1,000 share less than a quarter of any passage with what trains, 30 less than half, 4 less than .8"
+    assert shared in words(page(promotion(leakage=banded)))
     leaked = Leakage(1034, 2, leaked=2, equal_anchors=1)
     assert "2 of the 1,034 documents that judge are found" in words(page(promotion(leakage=leaked)))
     assert "Not measured: no document judges" in words(page(promotion(leakage=Leakage(0, 0))))

@@ -136,7 +136,7 @@ def draw_pairs(screen: Screen, record: dict[str, Any]) -> None:
     if "negatives" in pairs:
         lines["negatives"] = f"{pairs['negatives']:,}, for {pairs['pairs_with_negatives']:,} pairs"
     lines["judged"] = f"{judged['dev']:,} dev and {judged['sealed_queries']:,} sealed queries ({judged['evidence']})"
-    lines["left out"] = _counts(judged["dropped"])
+    lines["counted"] = _counts(judged["dropped"])
     below = ("below .25", ".25 to .5", ".5 to .8", ".8 or more")
     leaked = f"{proof['leaked']:,} of {proof['sealed_documents']:,} judging documents are found in what trains"
     lines["leakage"] = f"{leaked}, {proof['anchors_left']:,} of the sealed queries"

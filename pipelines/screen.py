@@ -131,6 +131,9 @@ def draw_pairs(screen: Screen, record: dict[str, Any]) -> None:
     lines = {"pairs": f"{pairs['pairs']:,} kept"}
     for source, found in pairs["sources"].items():
         lines[source] = f"{found['made']:,} kept; dropped: {_counts(found['dropped'])}"
+    if log := pairs["log"]:
+        rows = f"{log['rows']:,} rows, {log['used']:,} used; dropped: {_counts(log['dropped'])}"
+        lines["search log"] = f"{rows}; {log['few_clicks']:,} clicked too seldom"
     if "questions" not in lines:
         lines["questions"] = "none: the recipe names no language model (pairs.questions.writer)"
     if "negatives" in pairs:

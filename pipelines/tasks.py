@@ -55,10 +55,10 @@ def mined(recipe: Recipe, digest: Any, documents: Any, base: Any) -> dict[str, A
 
 def trained(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any, gpus: Any) -> tuple[Any, Any]:
     """The pairs that trained and the candidate; in a second round both are made anew with what the first one made."""
-    made = hardened(recipe, found, base, champion)
+    made = hardened(recipe, found, base, champion, gpus)
     candidate = _trained(recipe, made, found, base, gpus)
     if recipe.pairs.negatives.second_round:
-        made = hardened(recipe, found, candidate, candidate)
+        made = hardened(recipe, found, candidate, candidate, gpus)
         candidate = _trained(recipe, made, found, base, gpus)
     return made, candidate
 
@@ -74,13 +74,13 @@ def on_gpus(state: str, task: PipelineTask, gpus: Any) -> PipelineTask:
     return recorded(state, task).set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(gpus)
 
 
-def hardened(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any) -> Any:
+def hardened(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any, gpus: Any) -> Any:
     """The pairs that train: filtered by round trip and with negatives, if the recipe asks for either."""
     if not recipe.pairs.hardened:
         return found["pairs"]
     asked = champion if recipe.pairs.negatives.miner == "champion" else base  # a new champion must not undo the cache
     known = {"raw": found["pairs"], "passages": found["passages"], "base": base, "champion": asked}
-    return recorded(recipe.state, pairs.harden(state=recipe.state, config=_section(recipe), **known)).output
+    return on_gpus(recipe.state, pairs.harden(state=recipe.state, config=_section(recipe), **known), gpus).output
 
 
 def _section(recipe: Recipe) -> dict[str, Any]:

@@ -88,6 +88,11 @@ class Aggregated:
     few_clicks: int
     file: Path
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The numbers, for the record."""
+        return {name: value for name, value in vars(self).items() if name != "file"}
+
     def clicked(self) -> Iterator[Clicked]:
         """What was clicked; the training part first, in the order of the questions' words."""
         with pq.ParquetFile(self.file) as table:

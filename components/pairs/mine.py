@@ -41,12 +41,13 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Mined:
-    """How many of what; `sources` says for each source of pairs what was made, and dropped by reason."""
+    """How many of what; `sources` says for each source of pairs what was made, `log` how the log's rows were used."""
 
     passages: int
     pairs: int
     dropped: dict[str, int]
     sources: dict[str, Any]
+    log: dict[str, Any]
     evidence: str
     queries: dict[str, int]
     queries_dropped: dict[str, int]

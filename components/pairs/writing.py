@@ -15,7 +15,6 @@ from components.corpus.documents import read as read_documents
 from components.corpus.documents import rows as document_rows
 from components.pairs import clicks, filters, general, headings, questions
 from components.pairs.config import PairsConfig, Side
-from components.pairs.exam import JUDGING
 from components.pairs.judged import Query
 from components.pairs.logs import Aggregated
 from components.pairs.material import Material
@@ -66,8 +65,8 @@ def write_pairs(
         writer.table("training_documents", TRAINING_SCHEMA, trains)
         writer.table("relevant", RELEVANT_SCHEMA, _relevant(queries.get("train", []), log))
         count.check()
-        writer.facts |= count.facts
-    return count.facts
+        writer.facts |= count.facts | {"log": log.facts if log else {}}
+    return writer.facts
 
 
 def _found(material: Material, log: Aggregated | None, config: PairsConfig, state: str) -> Iterator[Pair | Dropped]:
@@ -115,12 +114,12 @@ def _apart(
 
     Without some of them a run of words may be no boilerplate any more: until nothing is found.
     """
-    judging = {document for side in JUDGING for query in queries[side] for document in query.relevant}
-    leaking: set[int] = set()
+    judging = {document for side in queries if side != "train" for q in queries[side] for document in q.relevant}
+    tests, leaking = list(documents(material.artifact, judging)), set[int]()
     while True:
         kept = (pair for number, pair in enumerate(_spooled(raw)) if number not in leaking)
         numbers = [number for number in range(pq.read_metadata(raw).num_rows) if number not in leaking]
-        news = compare(documents(material.artifact, judging), kept, material.split.groups).leaking
+        news = compare(tests, kept, material.split.groups).leaking
         if not news:
             break
         leaking |= {numbers[place] for place in news}
@@ -155,7 +154,8 @@ def _weighted(pair: Pair, weights: Mapping[Any, float]) -> Pair:
 
 
 def _forbidden(queries: Mapping[Side, list[Query]]) -> set[str]:
-    return {plain(query.text) for side, found in queries.items() if side != "train" for query in found}
+    """What no anchor may say; a query without a word says nothing."""
+    return {plain(query.text) for side, found in queries.items() if side != "train" for query in found} - {""}
 
 
 def _languages(material: Material) -> dict[str, str]:

@@ -110,8 +110,11 @@ def test_pairs_are_hardened_as_often_as_the_recipe_says(
         recipe.pairs.model_dump(exclude_none=True) | {"filters": filters, "negatives": negatives}, where="pairs"
     )
     path = compile_recipe(recipe.model_copy(update={"pairs": pairs}), tmp_path / "made.yaml")
-    known = tasks(next(yaml.safe_load_all(path.read_text())))
+    made = next(yaml.safe_load_all(path.read_text()))
+    known, executors = tasks(made), made["deploymentSpec"]["executors"]
     assert {name for name in known if name.startswith(("harden", "train"))} == expected
+    on_gpus = {name for name, one in executors.items() if "accelerator" in one["container"].get("resources", {})}
+    assert on_gpus == {f"exec-{name}" for name in {*expected, "evaluate"}}, "every step that runs a model"
     if "train-2" in expected:
         assert ("train", "candidate") in artifacts(known["harden-2"]), "the first round's model looks again"
         assert ("pull", "base") not in artifacts(known["harden-2"])

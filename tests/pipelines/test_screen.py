@@ -10,7 +10,7 @@ from components.gate.config import GateConfig
 from components.gate.decision import decide
 from components.gate.verdict import Look
 from pipelines import screen as screen_module
-from pipelines.screen import Screen, draw_verdict, duration
+from pipelines.screen import Screen, draw_pairs, draw_verdict, duration
 from tests.gate.cases import CLEAN, scores
 
 
@@ -44,6 +44,23 @@ def test_shards_are_told_as_one_line_when_all_are_loaded() -> None:
     screen.event({"event": "start", "step": "mine", "message": ""})
     (line,) = out.getvalue().splitlines()
     assert " ".join(line.split()) == "load 1,200 objects, 120 and 600.0 kB a second; 600 as in the last run 10s"
+
+
+def test_pairs_are_told_by_source_with_the_log_and_the_proof() -> None:
+    out = io.StringIO()
+    sources = {"headings": {"made": 2_400, "dropped": {"COMMON_HEADING": 7}}, "logs": {"made": 10, "dropped": {}}}
+    log = {"rows": 5_000, "used": 4_000, "dropped": {"BOT": 900, "BAD_POSITION": 100}, "few_clicks": 33}
+    pairs = {"pairs": 2_410, "sources": sources, "log": log, "negatives": 40, "pairs_with_negatives": 10}
+    judged = {"dev": 300, "sealed_queries": 1_300, "evidence": "logs", "dropped": {"NEAR_COPY_ADDED": 4}}
+    proof = {"leaked": 0, "sealed_documents": 1_100, "anchors_left": 0, "bands": [1_000, 60, 40, 0]}
+    found = {"pairs": pairs, "judged": judged, "leakage": proof | {"retired": 1, "retired_share": 0.001}, "digest": "d"}
+    draw_pairs(Screen(out), {"found": found, "seconds": 3.0, "peak_memory_bytes": 1e9, "log": "runs/x/log.jsonl"})
+    told = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert "headings 2,400 kept; dropped: 7 COMMON_HEADING" in told
+    assert "search log 5,000 rows, 4,000 used; dropped: 900 BOT, 100 BAD_POSITION; 33 clicked too seldom" in told
+    assert "negatives 40, for 10 pairs" in told
+    assert "judged 300 dev and 1,300 sealed queries (logs)" in told
+    assert "leakage 0 of 1,100 judging documents are found in what trains, 0 of the sealed queries" in told
 
 
 def test_a_hold_says_why_what_it_could_have_seen_and_what_would_help() -> None:

@@ -10,9 +10,10 @@ from components.evaluation import examples, files
 from components.evaluation.guards import Guard
 from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, HYBRID, Contender, Numbers, Scores
 from components.pairs import judged
-from components.retrieval import fusion, lexical, vectors
+from components.retrieval import fusion, vectors
 from components.retrieval.encoder import Encoder
 from components.retrieval.index import Index, Ranking
+from components.retrieval.lexical import Words
 from components.retrieval.metrics import measure
 from components.store.artifact import Artifact
 from components.store.models import Model
@@ -113,6 +114,6 @@ def _rank(exam: Exam, models: dict[str, Model]) -> Found:
             unit = f"{guard.name}, {name}"
             general = vectors.passages(encoder, model.fingerprint, guard.index.texts, exam.state, unit)
             found.guards[guard.name][name] = guard.score(encoder, general)
-    found.sealed[BM25] = lexical.search(exam.index, [q.text for q in exam.sealed])
+    found.sealed[BM25] = Words(exam.index).search([q.text for q in exam.sealed])
     found.sealed[HYBRID] = fusion.fuse([found.sealed[BASE], found.sealed[BM25]])
     return found

@@ -1,4 +1,4 @@
-"""Filters for training pairs: length, language, copied text, duplicates across sources, round trip.
+"""Filters for training pairs by rule: length, language, copied text, duplicates across sources.
 
 They are for what trains. What judges is never filtered by them: a rule that knows a model or BM25 would choose the
 questions that this system answers well. A pair is kept as it is, or becomes a row with a reason.
@@ -10,15 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 
-import bm25s
-import numpy as np
-import Stemmer
-
 from components.corpus import language
 from components.pairs.config import FiltersConfig
 from components.pairs.pair import Dropped, Pair
 from components.pairs.wording import plain
-from components.retrieval.index import Index
 
 LONG = 5
 """Words of an anchor from which on copied text is looked for: shorter ones are names, and texts name their subject."""
@@ -117,23 +112,3 @@ class _Seen:
 
 def _digest(*parts: str) -> bytes:
     return blake2b("\0".join(parts).encode(), digest_size=8).digest()
-
-
-class Words:
-    """Round trip by words: BM25 (Robertson et al. 1995) over training documents, indexed once and asked many times."""
-
-    def __init__(self, index: Index) -> None:
-        """Index the passages."""
-        self._index = index
-        self._stemmer = Stemmer.Stemmer("english")
-        self._model = bm25s.BM25()
-        self._model.index(bm25s.tokenize(index.texts, stemmer=self._stemmer, show_progress=False), show_progress=False)
-
-    def find(self, anchor: str, document: int, count: int) -> bool:
-        """Whether the document (its position in the index) is among the best `count`; ties are in its favour."""
-        (tokens,) = bm25s.tokenize([anchor], stemmer=self._stemmer, show_progress=False, return_ids=False)
-        known = [token for token in tokens if token in self._model.vocab_dict]
-        if not known:
-            return False
-        scores = np.maximum.reduceat(self._model.get_scores(known), self._index.starts)
-        return bool(scores[document] > 0 and (scores > scores[document]).sum() < count)

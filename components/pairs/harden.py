@@ -19,7 +19,6 @@ import numpy as np
 
 from components.corpus.passages import Passage
 from components.pairs.config import FiltersConfig, NegativesConfig, PairsConfig
-from components.pairs.filters import Words
 from components.pairs.nearest import Asked, Near, Pool, search
 from components.pairs.negatives import Relevant, ceiling, choose, query_key
 from components.pairs.pair import DROPPED_SCHEMA, PAIR_SCHEMA, Dropped, Pair
@@ -27,6 +26,7 @@ from components.pairs.tally import Tally
 from components.retrieval import vectors
 from components.retrieval.encoder import Encoder
 from components.retrieval.index import Index
+from components.retrieval.lexical import Words
 from components.store.artifact import Artifact, ArtifactWriter
 from components.store.errors import TouchstoneError
 from components.store.events import Progress
@@ -94,7 +94,7 @@ class Hardening:
         return replace(pair, negatives=choose(pair, near.passages, barred, self._pool, self._config.per_pair))
 
     def _found_by_words(self, pair: Pair) -> bool:
-        return self._words.find(pair.anchor, self._pool.position[pair.document], self._rank)
+        return self._words.finds(pair.anchor, self._pool.position[pair.document], self._rank)
 
     @cached_property
     def _words(self) -> Words:

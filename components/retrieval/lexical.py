@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import bm25s
 import numpy as np
@@ -11,20 +11,32 @@ import Stemmer
 from components.retrieval.index import DEPTH, Index, Ranking, merge
 
 
-def search(index: Index, queries: Sequence[str], depth: int = DEPTH) -> Ranking:
-    """Rank documents by their best passage; a document without a word of the query is not found (-1)."""
-    stemmer = Stemmer.Stemmer("english")
-    model = bm25s.BM25()
-    model.index(bm25s.tokenize(index.texts, stemmer=stemmer, show_progress=False), show_progress=False)
-    words = bm25s.tokenize(list(queries), stemmer=stemmer, show_progress=False, return_ids=False)
-    empty = Ranking(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
-    found = [merge(empty, 0, _scores(model, index, tokens), depth) for tokens in words]
-    scores = np.concatenate([r.scores for r in found])
-    return Ranking(np.where(scores > 0, np.concatenate([r.documents for r in found]), -1), scores)
+class Words:
+    """The passages by their words: indexed once, asked many times."""
 
+    def __init__(self, index: Index) -> None:
+        """Index the passages."""
+        self._index = index
+        self._stemmer = Stemmer.Stemmer("english")
+        self._model = bm25s.BM25()
+        self._model.index(bm25s.tokenize(index.texts, stemmer=self._stemmer, show_progress=False), show_progress=False)
 
-def _scores(model: bm25s.BM25, index: Index, tokens: list[str]) -> np.ndarray:
-    """Each document's best passage score (1 x documents); zeros for words that the corpus does not have."""
-    known = [token for token in tokens if token in model.vocab_dict]
-    scores = model.get_scores(known) if known else np.zeros(len(index.texts), np.float32)
-    return np.maximum.reduceat(scores, index.starts)[None, :].astype(np.float32)
+    def search(self, queries: Sequence[str], depth: int = DEPTH) -> Ranking:
+        """Rank documents by their best passage; a document without a word of the query is not found (-1)."""
+        empty = Ranking(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
+        found = [merge(empty, 0, scores[None, :], depth) for scores in self._scores(queries)]
+        scores = np.concatenate([r.scores for r in found])
+        return Ranking(np.where(scores > 0, np.concatenate([r.documents for r in found]), -1), scores)
+
+    def finds(self, query: str, document: int, count: int) -> bool:
+        """Whether the document (its position in the index) is among the best `count`; ties are in its favour."""
+        (scores,) = self._scores([query])
+        return bool(scores[document] > 0 and (scores > scores[document]).sum() < count)
+
+    def _scores(self, queries: Sequence[str]) -> Iterator[np.ndarray]:
+        """For each query each document's best passage score; zeros for words that the corpus does not have."""
+        asked = bm25s.tokenize(list(queries), stemmer=self._stemmer, show_progress=False, return_ids=False)
+        for tokens in asked:
+            known = [token for token in tokens if token in self._model.vocab_dict]
+            scores = self._model.get_scores(known) if known else np.zeros(len(self._index.texts), np.float32)
+            yield np.maximum.reduceat(scores, self._index.starts).astype(np.float32)

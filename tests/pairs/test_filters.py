@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from components.corpus.passages import Passage
 from components.pairs.config import FiltersConfig
-from components.pairs.filters import Words, keep, length
+from components.pairs.filters import keep, length
 from components.pairs.pair import Dropped, Pair
-from components.retrieval.index import Index
 
 PAIR = Pair("close the valve", "Turn it to the left until it stops.", "headings", "d1", "g1", 0, 35)
 LANGUAGES = {"d1": "en", "d2": "de", "d3": ""}
@@ -143,28 +141,3 @@ def test_what_was_dropped_before_counts_for_nothing():
     given = [dropped, too_long, PAIR]
     assert reasons(*given) == ["NO_ANSWER", "", ""]
     assert reasons(*given, languages=["en"]) == ["NO_ANSWER", "LANGUAGE", ""]
-
-
-TEXTS = {"a": ["red valve", "blue pump"], "b": ["valves and valves and valves", "grey saw"], "c": ["red red lamp"]}
-
-
-@pytest.fixture(scope="module")
-def by_words() -> Words:
-    passages = [Passage("", name, "", text, n, 0) for name, texts in TEXTS.items() for n, text in enumerate(texts)]
-    return Words(Index.of(passages))
-
-
-@pytest.mark.parametrize(
-    ("anchor", "document", "count", "found"),
-    [
-        ("closing the valves", "b", 1, True),
-        ("closing the valves", "a", 1, False),
-        ("closing the valve", "a", 2, True),
-        ("closing the valves", "c", 3, False),
-        ("a grey saw", "b", 1, True),
-        ("zebra", "a", 3, False),
-        ("", "a", 3, False),
-    ],
-)
-def test_words_find_a_document_by_its_best_passage(by_words, anchor, document, count, found):
-    assert by_words.find(anchor, sorted(TEXTS).index(document), count) == found

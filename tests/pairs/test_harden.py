@@ -15,9 +15,9 @@ from components.pairs.harden import harden
 from components.pairs.negatives import RELEVANT_SCHEMA, TRAINING_SCHEMA, query_key, same
 from components.pairs.pair import DROPPED_SCHEMA, PAIR_SCHEMA, Dropped, Pair
 from components.pairs.tally import Tally
-from components.retrieval import lexical
 from components.retrieval.encoder import Encoder
 from components.retrieval.index import Index
+from components.retrieval.lexical import Words
 from components.store.artifact import Artifact, ArtifactWriter
 from components.store.errors import TouchstoneError, UserError
 from components.store.models import Model, write_model
@@ -114,7 +114,7 @@ class Oracle:
         return bool((best > best[self.index.documents.index(pair.document)] + 1e-6).sum() < rank)
 
     def by_words(self, pairs: list[Pair], rank: int) -> list[bool]:
-        found = lexical.search(self.index, [pair.anchor for pair in pairs], rank).documents
+        found = Words(self.index).search([pair.anchor for pair in pairs], rank).documents
         return [self.index.documents.index(pair.document) in row for pair, row in zip(pairs, found, strict=True)]
 
     def negatives(self, pair: Pair, wanted: int) -> list[str]:

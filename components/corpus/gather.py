@@ -25,6 +25,7 @@ from components.corpus.kept import KeptBlocks, parser_digest
 from components.corpus.load import conserve
 from components.store.artifact import Artifact, ArtifactWriter
 from components.store.errors import TouchstoneError, UserError
+from components.store.tables import fixed
 
 Keys = npt.NDArray[np.uint64]
 """n digests of 32 bytes, as n x 4 numbers that sort as the bytes do."""
@@ -122,10 +123,7 @@ def _signatures(parts: list[Artifact], column: str, batch: int = 8192) -> Iterat
         for path in part.files("signatures"):
             with pq.ParquetFile(path) as file:
                 for rows in file.iter_batches(batch_size=batch, columns=[column]):
-                    values: pa.FixedSizeBinaryArray = rows[column]
-                    width = values.type.byte_width
-                    flat = np.frombuffer(values.buffers()[1], np.uint8)
-                    yield flat[values.offset * width : (values.offset + len(values)) * width].reshape(-1, width)
+                    yield fixed(rows[column])
 
 
 def _keys(parts: list[Artifact], column: str) -> Keys:

@@ -57,6 +57,11 @@ def clean(parsed: Parsed, policy: Mapping[Kind, Policy]) -> tuple[Parsed, dict[s
     return replace(parsed, title=shown[parsed.title], sections=sections), found, next(rejecting, "")
 
 
+def stands_in(text: str) -> bool:
+    """Whether there is anything personal or secret in a text."""
+    return _suspicious(text) and any(True for _ in _found(text))
+
+
 def _redacted(text: str, policy: Mapping[Kind, Policy], counts: Counter[str]) -> str:
     """The text with its values replaced, and counted in `counts`."""
     found = sorted(_found(text)) if _suspicious(text) else []

@@ -6,6 +6,8 @@ import codecs
 import re
 
 import charset_normalizer
+import numpy as np
+import numpy.typing as npt
 
 from components.corpus.limits import MIB, Refused
 
@@ -99,6 +101,13 @@ def _legacy(body: bytes, declared: str) -> str:
 def printable(text: str) -> str:
     """Text without control characters, for what JSON or Parquet spelt out."""
     return _CONTROL.sub("", text)
+
+
+def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
+    """The characters of a text as numbers: a byte each where all are ASCII, else four."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
 
 
 def tidy(text: str) -> str:

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from components.corpus.text import code_points
 from components.corpus.tokens import WIDE_STOPS, Tokens
 
 _SPACE, _LINE = map(ord, " \n")
@@ -36,7 +36,7 @@ class Units:
     @classmethod
     def of(cls, text: str, tokens: Tokens, largest: int) -> Units:
         """Cut a text at spaces and line breaks, and words of more than `largest` tokens where tokens begin."""
-        points = _points(text)
+        points = code_points(text)
         breaks = np.flatnonzero((points == _SPACE) | (points == _LINE))
         lines = points[breaks] == _LINE
         starts = np.concatenate([[0], breaks + 1])
@@ -89,10 +89,3 @@ class Units:
         nearest = bisect_left(self.ends, first)
         start = self.ends[nearest] if nearest < len(self.ends) else end
         return start if start < end and 2 * (total[end] - total[start]) >= overlap else first
-
-
-def _points(text: str) -> npt.NDArray[np.unsignedinteger]:
-    """The characters of a text as numbers."""
-    if text.isascii():
-        return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)

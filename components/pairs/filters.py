@@ -13,17 +13,13 @@ from hashlib import blake2b
 from components.corpus import language
 from components.pairs.config import FiltersConfig
 from components.pairs.pair import Dropped, Pair
-from components.pairs.wording import plain
+from components.pairs.wording import UNSPACED_CLASS, plain
 
 LONG = 5
 """Words of an anchor from which on copied text is looked for: shorter ones are names, and texts name their subject."""
 
-_NO_SPACES = (
-    "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-"""Scripts without spaces between words: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han."""
-_WIDE = re.compile(f"[{_NO_SPACES}]")
-_WORD = re.compile(rf"[{_NO_SPACES}]|[^\W{_NO_SPACES}]+")
+_WIDE = re.compile(f"[{UNSPACED_CLASS}]")
+_WORD = re.compile(rf"[{UNSPACED_CLASS}]|[^\W{UNSPACED_CLASS}]+")
 
 
 def keep(

@@ -22,7 +22,7 @@ from components.store.artifact import Artifact
 from components.store.digests import file_digest
 from components.store.errors import TouchstoneError
 from components.store.s3 import Folder
-from components.store.tables import TableWriter
+from components.store.tables import TableWriter, fixed
 
 Bytes = npt.NDArray[np.uint8]
 Sides = npt.NDArray[np.int8]
@@ -123,10 +123,4 @@ def _segment(path: Path) -> Known:
 
 
 def _bytes(column: pa.ChunkedArray) -> Bytes:
-    """A column of fixed width as n x width bytes."""
-    chunks = [np.empty((0, column.type.byte_width), np.uint8)]
-    for chunk in column.chunks:
-        width = chunk.type.byte_width
-        flat = np.frombuffer(chunk.buffers()[1], np.uint8)
-        chunks.append(flat[chunk.offset * width : (chunk.offset + len(chunk)) * width].reshape(-1, width))
-    return np.concatenate(chunks)
+    return np.concatenate([np.empty((0, column.type.byte_width), np.uint8), *map(fixed, column.chunks)])

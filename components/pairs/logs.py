@@ -24,7 +24,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.corpus import personal
-from components.corpus.document import Parsed
 from components.corpus.snapshot import Item
 from components.corpus.text import printable
 from components.pairs import log_files, logs_sql
@@ -262,5 +261,4 @@ def _spelling(query: str) -> tuple[str, str, str | None]:
     key = plain(shown)
     if not key:
         return shown, key, "NO_WORDS"
-    _, found, _ = personal.clean(Parsed("", shown, "", (), ""), {})
-    return shown, key, "PERSONAL_DATA" if found else None
+    return shown, key, "PERSONAL_DATA" if personal.stands_in(shown) else None

@@ -15,6 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from components.corpus.text import code_points
+from components.pairs.wording import UNSPACED
+
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
 
@@ -30,10 +33,6 @@ LONGEST = 64
 _TEXT, _SECTION = 0, 1
 """Characters that stand between texts, and between the sections of one: no text holds them."""
 _BETWEEN, _LETTER, _WORD = 0, 1, 2
-_NO_SPACES = (
-    *((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF)),  # Thai, Lao, Burmese, Khmer
-    *((0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),  # kana, Han
-)
 _END = 0x40000
 """Beyond are no letters."""
 
@@ -58,7 +57,7 @@ def batch(texts: Sequence[Sequence[str]]) -> Batch:
     Only runs within a section are taken: what follows it elsewhere is something else.
     """
     whole = chr(_TEXT).join(chr(_SECTION).join(sections) for sections in texts).casefold()
-    points = _points(whole)
+    points = code_points(whole)
     words, begins = _words(points)
     text_of = np.searchsorted(np.flatnonzero(points == _TEXT), begins)
     section_of = np.searchsorted(np.flatnonzero(points <= _SECTION), begins)
@@ -94,12 +93,6 @@ def _cut(sizes: list[int], texts: list[int]) -> Iterator[tuple[int, int]]:
         held = 0
 
 
-def _points(text: str) -> npt.NDArray[np.unsignedinteger]:
-    if text.isascii():
-        return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
-
-
 def _words(points: npt.NDArray[np.unsignedinteger]) -> tuple[Hashes, Integers]:
     """A hash of each word, and where it begins."""
     kinds, values = _tables()
@@ -122,7 +115,7 @@ def _tables() -> tuple[npt.NDArray[np.uint8], Hashes]:
     kinds = np.zeros(_END + 1, np.uint8)
     kinds[:_END] = [unicodedata.category(chr(point))[0] in "LNM" for point in range(_END)]
     kinds[ord("_")] = _LETTER
-    for first, last in _NO_SPACES:
+    for first, last in UNSPACED:
         kinds[first : last + 1] *= _WORD
     values = _mixed(np.arange(1, _END + 2, dtype=np.uint64))
     return kinds, np.where(kinds, values, np.uint64(0))

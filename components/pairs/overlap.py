@@ -10,6 +10,7 @@ import numpy as np
 
 from components.pairs.coverage import Coverage, Matches
 from components.pairs.known import Known
+from components.pairs.material import near
 from components.store.artifact import Artifact
 
 AT_ONCE = 256
@@ -21,7 +22,7 @@ def overlap(documents: Artifact) -> tuple[Known, Matches]:
     known = Known.of(documents)
     names = [bytes(one).hex() for one in known.ids]
     copies = {row["id"]: row["document"] for row in documents.rows("duplicates")}
-    groups = {row["document"]: row["group"] for row in documents.rows("groups")}
+    groups = near(documents)
     numbers: dict[str, int] = {}
     labels = [numbers.setdefault(groups[copies.get(name, name)], len(numbers)) for name in names]
     with tempfile.TemporaryDirectory() as work:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from components.corpus import personal
-from components.corpus.document import Document, Parsed
+from components.corpus.document import Document
 from components.corpus.language import detect
 from components.corpus.passages import Passage
 from components.pairs import asking, prompts
@@ -37,7 +37,7 @@ from components.pairs.judged import Query
 from components.pairs.llm import Answer, NoAnswer
 from components.pairs.pair import Dropped, Pair
 from components.pairs.prompts import Purpose
-from components.pairs.wording import plain
+from components.pairs.wording import UNSPACED_CLASS, plain
 from components.store.digests import digest
 
 MINER = "questions"
@@ -57,8 +57,8 @@ _REFUSAL = re.compile(
     r"|es tut mir leid|je suis désolée?|lo siento|mi dispiace)",
     re.I,
 )
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-"""Letters of scripts without spaces, or with particles tied to words: Thai, Lao, Burmese, Khmer, CJK, Hangul."""
+_UNSPACED = re.compile(rf"[{UNSPACED_CLASS}\uac00-\ud7af]")
+"""Letters of scripts without spaces, and Hangul, which ties particles to words."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class _Judge:
         if not any(checks.values()):
             checks |= {
                 "REFUSAL": _REFUSAL.match(said) is not None,
-                "PERSONAL_DATA": _personal(said),
+                "PERSONAL_DATA": personal.stands_in(said),
                 "LEAKS_PROMPT": self._leaks(said, words, passage),
                 "OTHER_LANGUAGE": bool(spoken and languages) and spoken not in languages,
                 "ECHO": _copied(words, plain(passage), whole=kind != "keywords"),
@@ -213,10 +213,6 @@ def _whole(answer: Answer | NoAnswer) -> dict[str, object] | str:
     if found is None:
         return "CUT_OFF" if answer.finish == "length" else "NOT_JSON"
     return found
-
-
-def _personal(said: str) -> bool:
-    return bool(personal.clean(Parsed("", said, "", (), ""), {})[1])
 
 
 def _copied(words: list[str], passage: str, *, whole: bool) -> bool:

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+UNSPACED = (
+    *((0x0E00, 0x0FFF), (0x1000, 0x109F), (0x1780, 0x17FF)),  # Thai, Lao, Tibetan, Burmese, Khmer
+    *((0x3040, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)),  # kana, Han
+)
+"""First and last character of the scripts that put no spaces between words."""
+UNSPACED_CLASS = "".join(f"{chr(first)}-{chr(last)}" for first, last in UNSPACED)
+"""The same, for within the brackets of a regular expression."""
 _MARKS = "".join(map(chr, (p for p in range(0x300, 0x20000) if unicodedata.category(chr(p)).startswith("M"))))
 """Vowel signs and accents of their own, without which words of Hindi or Thai would be others."""
 _WORD, _ASCII = re.compile(rf"[\w{_MARKS}]+"), re.compile(r"\w+", re.ASCII)

@@ -6,12 +6,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP_BYTES = 64 << 20
 BATCH_ROWS = 1024
 BATCH_BYTES = 8 << 20
+
+
+def fixed(column: pa.FixedSizeBinaryArray) -> npt.NDArray[np.uint8]:
+    """A column of values of one width as bytes (n x width), without a copy."""
+    width = column.type.byte_width
+    flat = np.frombuffer(column.buffers()[1], np.uint8)
+    return flat[column.offset * width : (column.offset + len(column)) * width].reshape(-1, width)
 
 
 class TableWriter:

@@ -19,14 +19,14 @@ demo: $(READY) ## run the whole pipeline on this machine, on real documents, to 
 test: $(READY) ## run the tests
 	@$(BIN)/pytest
 
-campaign: $(READY) ## run the long campaigns; counts and violations go to docs/results.md (20 minutes)
+campaign: $(READY) ## run the long campaigns; counts and violations go to docs/results.md (half an hour or more)
 	@$(BIN)/python -m tests.campaign
 
 bench-corpus: $(READY) ## measure loading: S3 clients, parsing, memory at 200,000 documents, reruns (40 minutes)
 	@$(BIN)/python -m benchmarks.s3_clients
 	@$(BIN)/python -m benchmarks.corpus
 
-bench-pairs: $(READY) ## measure mining: headings, grouping, search logs, hard negatives (20 minutes)
+bench-pairs: $(READY) ## measure mining: headings, grouping, search logs, hard negatives
 	@$(BIN)/python -m benchmarks.pairs
 	@$(BIN)/python -m benchmarks.logs
 	@$(BIN)/python -m benchmarks.negatives

@@ -65,9 +65,13 @@ def test_the_command_line_tells_what_is_in_the_sources(documents, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     Path("recipe.yaml").write_text(yaml.safe_dump(values(f"{PLACE}/state-1", SIZES[1])))
     monkeypatch.setattr(sys, "argv", ["touchstone", "run", "recipe.yaml", "--until", "corpus"])
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert not ended.value.code
+    assert not list(temporary.iterdir()), "what kfp leaves behind goes with the run"
     told = capsys.readouterr().out
     for line in ("languages    53 en", "rejected     1 BAD_RECORD", "49 text/html, 4", "1 exact", "a second"):
         assert line in told

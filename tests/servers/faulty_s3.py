@@ -36,9 +36,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from tests.servers.loopback import Loopback
 
 ALWAYS = 1 << 30
 
@@ -130,7 +132,7 @@ def faulty(real: str, *faults: Fault, certificate: tuple[Path, Path] | None = No
         faults: The script.
         certificate: Files of a certificate and its key, to speak TLS.
     """
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with _Server(_Handler) as server:
         scheme = "http"
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -139,26 +141,13 @@ def faulty(real: str, *faults: Fault, certificate: tuple[Path, Path] | None = No
             scheme = "https"
         server.real = urlsplit(real).netloc
         server.script = FaultyS3(f"{scheme}://127.0.0.1:{server.server_port}", faults)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        try:
+        with server.serving():
             yield server.script
-        finally:
-            server.stopped.set()
-            server.shutdown()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(Loopback):
     real: str
     script: FaultyS3
-
-    def __init__(self, *args: object) -> None:
-        self.stopped = threading.Event()
-        super().__init__(*args)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news here."""
 
 
 class _Handler(BaseHTTPRequestHandler):

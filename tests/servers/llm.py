@@ -50,8 +50,10 @@ import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.servers.loopback import Loopback
 
 ALWAYS = 1 << 30
 PASSAGE = re.compile(r"PASSAGE ([0-9a-f]{16})\n(.*)\nEND OF PASSAGE \1", re.S)
@@ -182,27 +184,14 @@ def _completion(kind: str, request: dict[str, Any]) -> dict[str, Any]:
 @contextlib.contextmanager
 def model(*does: Does) -> Iterator[Model]:
     """A server for as long as the block lasts."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with _Server(_Handler) as server:
         server.model = Model(f"http://127.0.0.1:{server.server_port}/v1", does)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        try:
+        with server.serving():
             yield server.model
-        finally:
-            server.stopped.set()
-            server.shutdown()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class _Server(Loopback):
     model: Model
-
-    def __init__(self, *args: object) -> None:
-        self.stopped = threading.Event()
-        super().__init__(*args)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news here."""
 
 
 class _Handler(BaseHTTPRequestHandler):

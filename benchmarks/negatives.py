@@ -24,12 +24,12 @@ import numpy as np
 
 from components.pairs.config import FiltersConfig, NegativesConfig
 from components.pairs.nearest import Asked, Pool, search
-from components.pairs.negatives import Relevant, ceiling, choose
+from components.pairs.negatives import Relevant, ceiling, choose, query_key
 from components.pairs.pair import Pair
 from components.retrieval.index import Index, Vectors
 from pipelines.s3_server import running
 
-CONFIG = NegativesConfig()
+CONFIG = NegativesConfig(per_pair=4)
 WORDS = 60
 PER_DOCUMENT = 5
 POSITIVE = 0.15
@@ -106,7 +106,7 @@ def stepped(queries: int, passages: int, dimension: int) -> float:
         Folder("s3://bench").ensure_bucket()
         start = time.perf_counter()
         known = vectors.passages(encoder, "drawn", index.texts, "s3://bench/state", "passages")  # type: ignore[arg-type]
-        relevant = Relevant([], groups)
+        relevant = Relevant(((query_key(pair.anchor), pair.document) for pair in made), groups)
         settings = (relevant, groups, FiltersConfig(), CONFIG)
         stage = Hardening(encoder, Pool(index, known, groups), *settings)  # type: ignore[arg-type]
         assert sum(1 for _ in stage.run(iter(made), len(made))) == queries

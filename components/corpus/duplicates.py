@@ -2,7 +2,7 @@
 
 Of each number the lowest 8 bits are compared: the document's sketch (Li, König 2010: b-bit minwise hashing). Two
 documents are compared when they agree on a whole band (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, 3.4)
-and are not yet connected. Bands lie on disk. A million sketches, half of them of near-duplicates, took some 240 MB and 4 s.
+and are not yet connected. Bands lie on disk. A million sketches, half of them of near-duplicates, took 240 MB and 4 s.
 """
 
 from __future__ import annotations

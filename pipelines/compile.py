@@ -38,14 +38,14 @@ def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The steps of `retrain` before training: what would train, what would judge, and the leakage proof."""
 
     @dsl.pipeline(name=f"touchstone-{recipe.name}-pairs", description="From buckets to pairs.")
-    def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus) -> None:
+    def pipeline(base_model: str = recipe.base_model) -> None:
         digest = tasks.snapshot(recipe)
         heads = [tasks.fresh(recipe.state, resolve(model=model)).output for model in (base_model, recipe.target)]
         with dsl.If(digest != "", name="listed"):
             roles = zip(heads, ("base", "champion"), strict=True)
             base, champion = (tasks.fresh(recipe.state, pull(model=head, role=role)).output for head, role in roles)
             found = tasks.mined(recipe, digest, tasks.documents(recipe, digest), base)
-            made = tasks.hardened(recipe, found, base, champion, gpus)
+            made = tasks.hardened(recipe, found, base, champion, recipe.gpus)  # a parameter would not get into the `if`
             tasks.fresh(recipe.state, tell(pairs=made, judged=found["judged"], leakage=found["leakage"]))
 
     return pipeline

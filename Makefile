@@ -16,8 +16,8 @@ setup: $(READY) ## make .venv with the exact versions of constraints.txt (2 minu
 demo: $(READY) ## run the whole pipeline on this machine, on real documents, to a verdict
 	@$(BIN)/touchstone demo
 
-test: $(READY) ## run the tests
-	@$(BIN)/pytest
+test: $(READY) ## run the tests (two at a time, 9 minutes)
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 campaign: $(READY) ## run the long campaigns; counts and violations go to docs/results.md (half an hour or more)
 	@$(BIN)/python -m tests.campaign

@@ -1,4 +1,4 @@
-"""The command line: `touchstone demo | run | compile | history | gate replay`."""
+"""The command line: `touchstone demo | run | bases | compile | history | gate replay`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ app.add_typer(gate, name="gate")
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]
 Until = Annotated[Literal["corpus", "pairs"] | None, typer.Option(help="Stop there and tell what was found.")]
 Force = Annotated[bool, typer.Option("--force", help="Train even if nothing changed since the last run.")]
+Models = Annotated[list[str] | None, typer.Option(metavar="ID_OR_FOLDER", help="Score this one; may be repeated.")]
 Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
 
 DEMO = Path("recipes/demo.yaml")
@@ -64,6 +65,19 @@ def run(recipe: RecipePath, force: Force = False, require_promotion: Require = F
     _finish(screen, record, f"touchstone run {recipe}")
     if require_promotion and record["outcome"] not in ("PROMOTED", "ALREADY_PROMOTED"):
         raise typer.Exit(3)
+
+
+@app.command()
+def bases(recipe: RecipePath, models: Models = None) -> None:
+    """Score untuned base models on the recipe's dev queries: the recipe's own, and a shortlist or `--models`."""
+    from components.training.shortlist import SHORTLIST
+    from pipelines import bases as table
+    from pipelines import local
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line) as servers:
+        rows = table.compare(line, screen, models or SHORTLIST, servers)
+    table.draw(screen, rows, line.base_model)
 
 
 @app.command("compile")

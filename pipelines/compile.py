@@ -46,7 +46,8 @@ def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
             base, champion = (tasks.fresh(recipe.state, pull(model=head, role=role)).output for head, role in roles)
             found = tasks.mined(recipe, digest, tasks.documents(recipe, digest), base)
             made = tasks.hardened(recipe, found, base, champion, recipe.gpus)  # a parameter would not get into the `if`
-            tasks.fresh(recipe.state, tell(pairs=made, judged=found["judged"], leakage=found["leakage"]))
+            shown = {name: found[name] for name in ("judged", "passages", "leakage")}
+            tasks.fresh(recipe.state, tell(pairs=made, **shown))
 
     return pipeline
 

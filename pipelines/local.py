@@ -75,8 +75,8 @@ def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int])
     """Run the pipeline's first steps: `until` the documents ("corpus") or the pairs ("pairs").
 
     Returns:
-        `found`, what the last step told: the documents' or pairs' facts and digest; `loads`, what each shard told;
-        seconds, peak_memory_bytes, log.
+        `found`, what the last step told: the documents' or pairs' facts and digest, and for pairs `paths`, where the
+        artifacts `judged` and `passages` lie; `loads`, what each shard told; seconds, peak_memory_bytes, log.
 
     Raises:
         UserError: what is wrong with the recipe or its sources.
@@ -88,15 +88,25 @@ def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int])
     watch = Watch(folder, screen, servers)
     watch.follow(_start(recipe, folder, {}, until=until))
     _point_latest(folder)
-    events = [json.loads(line) for line in watch.log.read_text().splitlines()]
-    if errors := [event["error"] for event in events if event["event"] == "error"]:
-        raise TouchstoneError.from_record(errors[0])
+    events = told(watch.log)
     found = [event for event in events if event["event"] == "note" and event["step"] in ("describe", "tell")]
     if not found:
         raise TouchstoneError("RUN_DIED", "the run ended early", fix=f"See {folder}/output.log.")
-    record = {"found": found[0], "loads": [event for event in events if event["event"] == "loaded"]}
+    record: dict[str, Any] = {"found": found[0], "loads": [event for event in events if event["event"] == "loaded"]}
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
     return record
+
+
+def told(log: Path) -> list[dict[str, Any]]:
+    """The events in a run's log.
+
+    Raises:
+        TouchstoneError: the first that a step told of.
+    """
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    if errors := [event["error"] for event in events if event["event"] == "error"]:
+        raise TouchstoneError.from_record(errors[0])
+    return events
 
 
 def _new_run() -> Path:
@@ -148,17 +158,27 @@ def _start(recipe: Recipe, folder: Path, arguments: dict[str, Any], *, until: st
     pipeline.write_text(pipeline.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, folder.name))
     work = (WORK / "work" / recipe.name).resolve()
     work.mkdir(parents=True, exist_ok=True)
-    known = {"TOUCHSTONE_RUN": folder.name, "TOUCHSTONE_STATE": recipe.state, "PYTHONWARNINGS": "ignore"}
-    known["TOUCHSTONE_EVENTS"] = str((folder / "log.jsonl").resolve())
-    line = [sys.executable, "-m", "pipelines.runner", str(pipeline), str(work), json.dumps(arguments)]
+    known = {"TOUCHSTONE_RUN": folder.name, "TOUCHSTONE_STATE": recipe.state}
+    return spawn("pipelines.runner", [str(pipeline), str(work), json.dumps(arguments)], folder, known)
+
+
+def spawn(module: str, arguments: list[str], folder: Path, known: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start `python -m module` in its own process group.
+
+    Args:
+        module: What runs.
+        arguments: Its command line.
+        folder: Where its events (`log.jsonl`) and all that libraries say (`output.log`) go.
+        known: Variables of its environment, besides this process's.
+    """
+    known = known | {"PYTHONWARNINGS": "ignore", "TOUCHSTONE_EVENTS": str((folder / "log.jsonl").resolve())}
     with (folder / "output.log").open("wb") as output:
-        environment = {**os.environ, **ENVIRONMENT, **known}
         return subprocess.Popen(
-            line,
+            [sys.executable, "-m", module, *arguments],
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=environment,
+            env={**os.environ, **ENVIRONMENT, **known},
             start_new_session=True,
         )
 

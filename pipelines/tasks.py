@@ -65,7 +65,8 @@ def trained(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any, gpu
 
 def _trained(recipe: Recipe, made: Any, found: dict[str, Any], base: Any, gpus: Any) -> Any:
     known = {"pairs": made, "judged": found["judged"], "passages": found["passages"], "base": base}
-    task = train(**known, gpus=gpus, config=recipe.training.model_dump(exclude_none=True))
+    config = recipe.training.model_dump(mode="json", exclude_none=True)
+    task = train(state=recipe.state, **known, gpus=gpus, config=config)
     return on_gpus(recipe.state, task, gpus).outputs["candidate"]
 
 

@@ -92,13 +92,14 @@ class Cutter:
         rejected: Characters in no passage, since one alone makes more tokens than a passage may have.
     """
 
-    def __init__(self, model: Path, limit: int, overlap: int = 0) -> None:
+    def __init__(self, model: Path, limit: int, overlap: int = 0, prompt: str = "") -> None:
         """Take a model's tokenizer.
 
         Args:
             model: A sentence-transformers folder.
             limit: The longest passage in tokens, with title, headings and what the model adds.
             overlap: About how many tokens of a long section's passage its next one repeats.
+            prompt: What is put before a passage if the folder names no prompt.
 
         Raises:
             UserError: NOT_A_MODEL when the folder has no fast tokenizer, PASSAGE_TOO_LONG when the model would cut
@@ -108,7 +109,7 @@ class Cutter:
             wanted = f"less than half of corpus.passage_tokens, {limit}"
             raise UserError("OVERLAP_TOO_LARGE", f"corpus.passage_overlap is {overlap} tokens", expected=wanted)
         self._tokens = Tokens(model)
-        self._tokens.check(limit)
+        self._tokens.check(limit, prompt)
         self.limit, self.overlap = limit, overlap
         self.rejected = 0
 

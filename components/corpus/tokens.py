@@ -135,13 +135,17 @@ class Tokens:
         order = np.argsort(starts, kind="stable")
         return starts[order], costs[order]
 
-    def check(self, limit: int) -> None:
+    def check(self, limit: int, unsaid: str = "") -> None:
         """See that a passage of `limit` tokens reaches the model whole.
+
+        Args:
+            limit: The longest passage, in tokens.
+            unsaid: What is put before a passage if the folder names no prompt.
 
         Raises:
             UserError: PASSAGE_TOO_LONG when sentence-transformers would cut it off behind the model's prompt.
         """
-        most, before = longest(self._model), self.encoded(prompt(self._model))
+        most, before = longest(self._model), self.encoded(prompt(self._model) or unsaid)
         if most is not None and limit + before > most:
             takes = f"{most} tokens, {before} of them its prompt" if before else f"{most} tokens"
             raise UserError(

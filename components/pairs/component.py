@@ -87,12 +87,18 @@ def harden(
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
-def tell(pairs: dsl.Input[dsl.Dataset], judged: dsl.Input[dsl.Dataset], leakage: dsl.Input[dsl.Dataset]) -> None:
-    """Tell what would train and what would judge, whether it was mined now or in an earlier run.
+def tell(
+    pairs: dsl.Input[dsl.Dataset],
+    judged: dsl.Input[dsl.Dataset],
+    passages: dsl.Input[dsl.Dataset],
+    leakage: dsl.Input[dsl.Dataset],
+) -> None:
+    """Tell what would train and what would judge, whether it was mined now or in an earlier run, and where it lies.
 
     Args:
         pairs: The pairs that would train.
         judged: The judged queries of the dev side, and how many are sealed.
+        passages: The retrieval corpus.
         leakage: The leakage proof.
     """
     from components.store.events import note, step
@@ -103,4 +109,4 @@ def tell(pairs: dsl.Input[dsl.Dataset], judged: dsl.Input[dsl.Dataset], leakage:
         made = Artifact.open(pairs.path, "pairs")
         asked, proof = (Artifact.open(one.path, kind) for one, kind in ((judged, "judged"), (leakage, "leakage")))
         facts = {"pairs": made.facts, "judged": asked.facts | {"dev": asked.count("queries")}, "leakage": proof.facts}
-        note("", digest=made.digest, **facts)
+        note("", digest=made.digest, paths={"judged": judged.path, "passages": passages.path}, **facts)

@@ -20,6 +20,7 @@ from components.pairs.material import Material, names
 from components.pairs.overlap import overlap
 from components.pairs.proof import prove
 from components.pairs.writing import write_pairs
+from components.retrieval import families
 from components.store.artifact import Artifact, ArtifactWriter
 from components.store.events import warn
 from components.store.models import Model
@@ -90,7 +91,9 @@ def mine(
         present, matches = overlap(artifact)
         found = split.assign(State(state), present, matches, test.queries, config.shares)
         _tell(found)
-        material = Material(artifact, found, passages.Cutter(model.path, *tokens))
+        known = families.of_folder(model.path)
+        cutter = passages.Cutter(model.path, *tokens, prompt=known.document if known else "")
+        material = Material(artifact, found, cutter)
         queries = exam.sat(test, material, config.questions, state)
         made = write_pairs(out.pairs, material, queries, log, config, (state, digest), inputs)
     cut = _write_passages(out.passages, material, inputs | {"base": model.fingerprint})

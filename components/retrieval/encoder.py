@@ -17,8 +17,8 @@ from sentence_transformers import SentenceTransformer
 
 from components.corpus.tokens import PROMPTS
 from components.retrieval.index import Vectors
-from components.retrieval.precision import autocast, device, precision
-from components.store.errors import UserError
+from components.retrieval.loading import load
+from components.retrieval.precision import autocast, precision
 from components.store.events import Progress
 
 CHUNK = 64
@@ -41,22 +41,27 @@ class Encoder:
         """Load a model folder that passed intake.
 
         Raises:
-            UserError: NOT_A_MODEL when sentence-transformers cannot load it.
+            UserError: NOT_A_MODEL, PROMPT_POOLING, TOO_FEW_POSITIONS (`retrieval.loading`).
         """
-        try:
-            model = SentenceTransformer(str(folder), device=device(), local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # each of the libraries below raises its own
-            found = type(error).__name__
-            raise UserError("NOT_A_MODEL", f"{folder.name} does not load as an embedding model", found=found) from None
-        return cls(model)
+        return cls(load(folder))
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        """What the model wants before a query and before a document."""
+        return {"query": self._prompt("query"), "document": self._prompt(*PROMPTS)}
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of queries (n x dimension), with the model's query prompt."""
-        return self._encode(texts, self._prompt("query"), "queries")
+        return self._encode(texts, self.prompts["query"], "queries")
 
     def passages(self, texts: Sequence[str], unit: str = "passages") -> Vectors:
         """Unit vectors of passages (n x dimension), with the model's document prompt; progress is told in `unit`."""
-        return self._encode(texts, self._prompt(*PROMPTS), unit)
+        return self._encode(texts, self.document_prompt, unit)
+
+    @property
+    def document_prompt(self) -> str:
+        """What the model puts before a passage."""
+        return self._prompt(*PROMPTS)
 
     def _prompt(self, *names: str) -> str:
         """The first prompt the model knows under one of these names."""
@@ -68,7 +73,7 @@ class Encoder:
         vectors = np.empty((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
         progress = Progress(len(texts), unit)
         self.model.eval()
-        with _workers(self.device) as run:
+        with workers(self.device) as run:
             for chunk, found in zip(
                 chunks, run(lambda c: self._forward([texts[i] for i in c], prompt), chunks), strict=True
             ):
@@ -86,7 +91,7 @@ class Encoder:
 
 
 @contextlib.contextmanager
-def _workers(device: str) -> Iterator[Callable[..., Iterator[Vectors]]]:
+def workers(device: str) -> Iterator[Callable[..., Iterator[Vectors]]]:
     """How chunks are run: one after the other on a GPU; on a processor one on each core.
 
     A small model's matrix products are too small to be shared by cores: one chunk a core with one thread each ran a

@@ -49,6 +49,7 @@ def passages(encoder: Encoder, fingerprint: str, texts: list[str], state: str, u
 
 def _key(encoder: Encoder, fingerprint: str, shelf: str) -> list[object]:
     made_by = [torch.__version__, transformers.__version__, sentence_transformers.__version__, VERSION]
+    made_by.append(encoder.document_prompt)  # a family's prompt is in no file that the fingerprint is of
     return [fingerprint, encoder.precision, encoder.device.partition(":")[0], *made_by, shelf]
 
 

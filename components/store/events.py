@@ -14,6 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 from components.store.errors import TouchstoneError, unexpected
 from components.store.state import State
@@ -39,6 +40,8 @@ def emit(event: str, message: str = "", **fields: object) -> None:
     line |= {"time": round(time.time(), 3), "run": os.environ.get("TOUCHSTONE_RUN", "")}
     with open(os.environ.get("TOUCHSTONE_EVENTS", "/dev/stdout"), "a", encoding="utf-8") as out:
         out.write(json.dumps(line) + "\n")
+    if pulse := os.environ.get("TOUCHSTONE_PULSE"):
+        Path(pulse).touch()  # for whoever watches this process
 
 
 def note(message: str, **fields: object) -> None:

@@ -21,17 +21,55 @@ ASIDE = {"README.md", "manifest.json", "training.json", "promotion.json", "data_
 """Files that say something about a model and do not change what it computes."""
 LEFT_OUT = {".gitattributes"}
 """What a checkout of a Hub repository has besides the model; never copied."""
+ENCODERS = {
+    "albert",
+    "bert",
+    "big_bird",
+    "camembert",
+    "convbert",
+    "data2vec-text",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "ernie",
+    "eurobert",
+    "gte",
+    "ibert",
+    "jina_embeddings_v3",
+    "longformer",
+    "megatron-bert",
+    "mobilebert",
+    "modernbert",
+    "mpnet",
+    "nomic_bert",
+    "nystromformer",
+    "rembert",
+    "roberta",
+    "roberta-prelayernorm",
+    "roformer",
+    "squeezebert",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+}
+"""`model_type` of text encoders that read both ways, as transformers 5 knows them without code of the model's own."""
+UNTRAINED_HEADS = ("Model", "ForMaskedLM", "ForPreTraining")
+"""How `architectures` end for an encoder; any other head was trained to classify or to write, not to embed."""
 
 
 def inspect(folder: Path) -> dict[str, dict[str, Any]]:
     """Every file of a model folder with sha256 and size, after all of it passed.
 
+    Args:
+        folder: A sentence-transformers model (it holds modules.json), or a plain encoder.
+
     Raises:
         UserError: UNSAFE_MODEL or NOT_A_MODEL, naming the first file that is wrong.
     """
-    if not (folder / "modules.json").is_file():
-        fix = "Give a sentence-transformers folder (it holds modules.json)."
-        raise UserError("NOT_A_MODEL", f"{folder.name} is no sentence-transformers model folder", fix=fix)
+    whole = (folder / "modules.json").is_file()
+    if not whole and not (folder / "config.json").is_file():
+        raise _no_model(folder, "neither modules.json nor config.json" if folder.is_dir() else "no such folder")
     paths = sorted(
         path for path in folder.rglob("*") if path.name not in LEFT_OUT and (path.is_symlink() or not path.is_dir())
     )
@@ -40,7 +78,7 @@ def inspect(folder: Path) -> dict[str, dict[str, Any]]:
         _check_file(folder, name, path)
     if not any(name.endswith(WEIGHTS) for name in files):
         raise UserError("NOT_A_MODEL", f"{folder.name} holds no {WEIGHTS} weights", fix="Save it as safetensors.")
-    _check_modules(folder)
+    (_check_modules if whole else _check_encoder)(folder)
     return {name: {"sha256": file_digest(path), "bytes": path.stat().st_size} for name, path in files.items()}
 
 
@@ -66,6 +104,18 @@ def _check_modules(folder: Path) -> None:
             raise _unsafe("modules.json", f"module type {kind!r}")
 
 
+def _check_encoder(folder: Path) -> None:
+    """A folder without modules.json must be an encoder: a decoder or a classifier would make meaningless vectors."""
+    config = _json("config.json", folder / "config.json")
+    config = config if isinstance(config, dict) else {}
+    kind, heads = str(config.get("model_type")), config.get("architectures")
+    heads = heads if isinstance(heads, list) else []
+    if kind not in ENCODERS or config.get("is_decoder"):
+        raise _no_model(folder, f"a decoder of model_type {kind}" if config.get("is_decoder") else f"model_type {kind}")
+    if head := next((head for head in map(str, heads) if not head.endswith(UNTRAINED_HEADS)), None):
+        raise _no_model(folder, f"the architecture {head}")
+
+
 def _check_keys(name: str, value: Any) -> None:
     """Look for forbidden keys at the top of a configuration and one level down (tokenizer.json is long and flat)."""
     layers = [value, *value.values()] if isinstance(value, dict) else []
@@ -80,6 +130,16 @@ def _json(name: str, path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError):
         raise _unsafe(name, "no JSON") from None
+
+
+def _no_model(folder: Path, found: str) -> UserError:
+    return UserError(
+        "NOT_A_MODEL",
+        f"{folder.name} is no embedding model",
+        found=found,
+        expected="a sentence-transformers folder (with modules.json), or an encoder such as BERT with its config.json",
+        fix="Correct the path, or take another model.",
+    )
 
 
 def _unsafe(name: str, found: str) -> UserError:

@@ -67,10 +67,10 @@ def split_reference(reference: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Model:
-    """The artifact `model`, verified: a sentence-transformers folder, or the word that there is none.
+    """The artifact `model`, verified: a sentence-transformers folder or a plain encoder's, or that there is none.
 
     Attributes:
-        path: The folder; `SentenceTransformer(path)` loads it.
+        path: The folder; `retrieval.loading.load` loads it.
         present: False when there is no such model.
         problem: Why a model that exists could not be read; empty otherwise.
         fingerprint: What it computes with (64 hex digits).

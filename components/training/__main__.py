@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -25,8 +26,22 @@ def main(path: str) -> int:
         return _leave(job, error)
     except Exception as error:
         sys.stderr.writelines(traceback.format_tb(error.__traceback__))
-        return _leave(job, unexpected(error, "while training"))
+        return _leave(job, typed(error))
     return 0
+
+
+def typed(error: Exception) -> TouchstoneError:
+    """What a library's error means: memory or disk that ran out, or something nobody foresaw."""
+    import torch
+
+    text = str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
+        fix = "Set training.tokens_at_once lower than it was, or take a machine with more memory."
+        return TouchstoneError("OUT_OF_MEMORY", "memory ran out while training", fix=fix)
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in text:
+        fix = "Give the step more ephemeral storage: a checkpoint takes three times the weights."
+        return TouchstoneError("DISK_FULL", "the disk was full while training saved its work", fix=fix)
+    return unexpected(error, "while training")
 
 
 def _leave(job: Job, error: TouchstoneError) -> int:

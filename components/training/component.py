@@ -5,6 +5,7 @@ from kfp import dsl
 
 @dsl.component(base_image="touchstone-train", install_kfp_package=False)
 def train(
+    state: str,
     pairs: dsl.Input[dsl.Dataset],
     judged: dsl.Input[dsl.Dataset],
     passages: dsl.Input[dsl.Dataset],
@@ -16,6 +17,7 @@ def train(
     """Fine-tune the base on the pairs, on every GPU of the pod; the best checkpoint by dev nDCG@10 wins.
 
     Args:
+        state: The line's state, for checkpoints that outlive a pod.
         pairs: Training pairs.
         judged: Judged queries of the dev side.
         passages: The retrieval corpus.
@@ -35,4 +37,4 @@ def train(
 
         checked = TrainingConfig.parse(config, where="training")
         data = Data(*(Path(artifact.path) for artifact in (pairs, judged, passages, base)))
-        launch(data, gpus, checked, Path(candidate.path))
+        launch(data, gpus, checked, Path(candidate.path), state)

@@ -1,10 +1,11 @@
-"""The one file that crosses from the step to the training processes."""
+"""The one file that crosses from the step to the training processes, and where they leave things."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.training.config import TrainingConfig
 
@@ -20,13 +21,29 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Attempt:
+    """What was changed since the first one.
+
+    Attributes:
+        number: Counts from 0.
+        tokens_at_once: Tokens in one pass, after memory ran out; None as the plan says.
+        slower: How often the learning rate was halved, after a loss that is no number.
+    """
+
+    number: int = 0
+    tokens_at_once: int | None = None
+    slower: int = 0
+
+
+@dataclass(frozen=True)
 class Job:
     """What to train, with what, and where to leave the result.
 
     Attributes:
-        work: A folder of this run alone: checkpoints, `model/`, `training.json`, `error.json`.
+        work: A folder of this run alone, seen by all processes of a machine.
         processes: How many processes there must be; checked inside.
-        gpus: How many GPUs each of them must see; checked inside, 0 for the processor.
+        gpus: How many GPUs each machine must show; checked inside, 0 for the processor.
+        mirror: Where checkpoints are kept besides; "" for nowhere.
     """
 
     data: Data
@@ -34,6 +51,8 @@ class Job:
     processes: int
     gpus: int
     config: TrainingConfig
+    attempt: Attempt = field(default_factory=Attempt)
+    mirror: str = ""
 
     @property
     def model(self) -> Path:
@@ -45,16 +64,32 @@ class Job:
         """Where a typed error goes."""
         return self.work / "error.json"
 
+    @property
+    def stop(self) -> Path:
+        """Made by the launcher when it is told to end."""
+        return self.work / "stop"
+
+    @property
+    def pulse(self) -> Path:
+        """Touched whenever something is told; old when everything hangs."""
+        return self.work / "pulse"
+
+    @property
+    def plan(self) -> Path:
+        """What the processes planned."""
+        return self.work / "plan.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints lie."""
+        return self.work / "checkpoints"
+
     def write(self) -> Path:
         """Put the job into its folder."""
         path = self.work / "job.json"
         data = {name: str(value) for name, value in vars(self.data).items()}
-        known = {
-            "work": str(self.work),
-            "processes": self.processes,
-            "gpus": self.gpus,
-            "config": self.config.model_dump(),
-        }
+        known: dict[str, Any] = {name: getattr(self, name) for name in ("processes", "gpus", "mirror")}
+        known |= {"work": str(self.work), "config": self.config.model_dump(), "attempt": asdict(self.attempt)}
         path.write_text(json.dumps(known | {"data": data}))
         return path
 
@@ -62,6 +97,10 @@ class Job:
     def read(cls, path: Path) -> Job:
         """The job in that file."""
         values = json.loads(path.read_text())
-        config = TrainingConfig.parse(values["config"], where="training")
-        data = Data(**{name: Path(value) for name, value in values["data"].items()})
-        return cls(data, Path(values["work"]), values["processes"], values["gpus"], config)
+        values |= {
+            "config": TrainingConfig.parse(values["config"], where="training"),
+            "data": Data(**{name: Path(value) for name, value in values["data"].items()}),
+            "attempt": Attempt(**values["attempt"]),
+            "work": Path(values["work"]),
+        }
+        return cls(**values)

@@ -1,27 +1,42 @@
-"""Starts the training processes, waits for them, and makes an artifact of what they leave."""
+"""Starts the training processes, watches over them, and makes an artifact of what they leave."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import psutil
 
 from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError, UserError
-from components.store.events import note
+from components.store.events import note, warn
 from components.store.models import Model, write_model
 from components.training.config import TrainingConfig
 from components.training.job import Data, Job
+from components.training.recovery import again
 
 
-def launch(data: Data, gpus: str, config: TrainingConfig, out: Path) -> None:
+def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str = "") -> None:
     """Train on every GPU asked for (or the processor when `gpus` is "0") and write the candidate to `out`.
 
+    Args:
+        data: What is trained.
+        gpus: How many GPUs, as a string.
+        config: The recipe's section.
+        out: Where the candidate goes; nothing is left there on failure.
+        state: The line's state, for `config.mirror_checkpoints`.
+
     Raises:
-        TouchstoneError: whatever the processes put on record, or TRAINING_DIED.
+        TouchstoneError: whatever the processes put on record, TRAINING_DIED or TRAINING_HANGS.
     """
     if not gpus.isdecimal():
         raise UserError("BAD_GPUS", "the number of GPUs is no whole number", found=gpus, expected='"0", "1", ...')
@@ -29,15 +44,21 @@ def launch(data: Data, gpus: str, config: TrainingConfig, out: Path) -> None:
     inputs = {"pairs": Artifact.open(data.pairs, "pairs").digest, "base": base_model.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
-        job = Job(data, Path(work), max(1, int(gpus)), int(gpus), config)
-        _run(command(job.write(), int(gpus)), job)
+        mirror = state if config.mirror_checkpoints else ""
+        job = Job(data, Path(work), max(1, int(gpus)), int(gpus), config, mirror=mirror)
+        _persist(job)
         write_model(out, job.model, reference="candidate", inputs=inputs)
-    known = json.loads((out / "training.json").read_text())
-    note(
-        f"{known['steps']} steps, {known['true_negatives']} true negatives per anchor, "
-        f"dev nDCG@10 {known['dev'][0][1]:.3f} -> {known['dev_best']:.3f}",
-        **known,
-    )
+    _tell(json.loads((out / "training.json").read_text()))
+
+
+def _tell(known: dict[str, object]) -> None:
+    """The step's result in a few words."""
+    dev, masked = known["dev"], known["masked"]
+    text = f"{known['steps']} steps, {known['true_negatives']} true negatives per anchor ({masked:.1%} masked), "
+    text += f"dev nDCG@10 {dev[0][1]:.3f} -> {known['dev_best']:.3f}"  # type: ignore[index]
+    blended = known["blend"]
+    text += "" if blended == 1.0 else f", {blended:.0%} of the way from the base" if blended else ", nothing learned"
+    note(text, **known)
 
 
 def command(job: Path, gpus: int) -> list[str]:
@@ -52,10 +73,70 @@ def command(job: Path, gpus: int) -> list[str]:
     return [*head, *threads, *plain, "-m", "components.training", str(job)]
 
 
+def _persist(job: Job) -> None:
+    """Run attempts until one ends well or an error stands."""
+    while True:
+        try:
+            return _run(command(job.write(), job.gpus), job)
+        except TouchstoneError as error:
+            tokens = json.loads(job.plan.read_text())["tokens"] if job.plan.exists() else 0
+            found = again(error, job.attempt, tokens)
+            if found is None:
+                raise
+            warn(found[1])
+            job.error.unlink(missing_ok=True)
+            job = replace(job, attempt=found[0])
+
+
 def _run(line: list[str], job: Job) -> None:
-    code = subprocess.run(line, check=False).returncode
+    """One attempt."""
+    job.pulse.touch()
+    process = subprocess.Popen(line, env=os.environ | {"TOUCHSTONE_PULSE": str(job.pulse)})
+    with _ended_by(job.stop):
+        try:
+            while process.poll() is None:
+                _alive(job)
+                time.sleep(0.1)
+        finally:
+            end(process)
     if job.error.exists():
         raise TouchstoneError.from_record(json.loads(job.error.read_text()))
-    if code or not job.model.exists():
-        fix = "See the step's log; exit code -9 or 137 means that memory ran out: lower training.batch_size."
-        raise TouchstoneError("TRAINING_DIED", "the training processes died", found=f"exit code {code}", fix=fix)
+    if process.returncode or not (job.model / "training.json").exists():
+        fix = "See the step's log; exit code -9 or 137 means that memory ran out: set training.tokens_at_once."
+        found = f"exit code {process.returncode}"
+        raise TouchstoneError("TRAINING_DIED", "the training processes died", found=found, fix=fix)
+
+
+def _alive(job: Job) -> None:
+    """Processes that tell nothing for too long hang: one waits for another that will never come."""
+    silent = (time.time() - job.pulse.stat().st_mtime) / 60
+    if silent > job.config.patience_minutes:
+        fix = "See the step's log for the process that is missing, or raise training.patience_minutes."
+        found, expected = f"{silent:.1f} minutes without a step", f"at most {job.config.patience_minutes:g}"
+        raise TouchstoneError("TRAINING_HANGS", "the training processes hang", found=found, expected=expected, fix=fix)
+
+
+@contextlib.contextmanager
+def _ended_by(stop: Path) -> Iterator[None]:
+    """Being told to end is passed on: the processes save their work after the step that they are in."""
+    try:
+        before = signal.signal(signal.SIGTERM, lambda *_: stop.touch())
+    except ValueError:  # not the main thread: somebody else listens
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started; no rank may go on alone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family = psutil.Process(process.pid).children(recursive=True)
+        for one in family if process.poll() is None else []:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+    if process.poll() is None:
+        process.kill()
+    process.wait()

@@ -1,188 +1,199 @@
-"""The training itself, in every process: sentence-transformers' trainer with the recipe's settings."""
+"""The training itself, in every process: from artifacts to a model and what is known of it."""
 
 from __future__ import annotations
 
 import json
-import os
 import time
+from dataclasses import asdict, replace
 from typing import Any
 
-import torch
-import transformers
-from datasets import Dataset
-from sentence_transformers import (
-    SentenceTransformer,
-    SentenceTransformerTrainer,
-    SentenceTransformerTrainingArguments,
-    __version__,
-)
-from sentence_transformers.base.sampler import BatchSamplers
-from transformers import TrainerCallback
+from sentence_transformers import SentenceTransformer
 
-from components.retrieval.precision import device, precision
+from components.retrieval import families
+from components.retrieval.encoder import Encoder
 from components.store.artifact import Artifact
-from components.store.errors import TouchstoneError, UserError
-from components.store.events import Progress, emit
-from components.training import data
-from components.training.dev import METRIC, DevEvaluator, DevSet
-from components.training.forward import RankingLoss
+from components.store.errors import TouchstoneError
+from components.store.events import emit, warn
+from components.store.models import Model
+from components.training import checkpoints, guide, planner, texts
+from components.training.checkpoints import Checkpoint, Mirror
+from components.training.dev import DevSet, Judge
+from components.training.fit import Fit, arguments, collator, dataset, freeze_unused
+from components.training.guide import Guide
 from components.training.job import Job
-from components.training.planner import Plan, plan
-
-Curve = list[tuple[int, float]]
-
-
-class Screen(TrainerCallback):
-    """Tells steps, loss and the latest dev score while training, and keeps the curve of the loss."""
-
-    def __init__(self, plan: Plan, evaluator: DevEvaluator) -> None:
-        """Follow a training of that plan."""
-        self.plan, self.evaluator = plan, evaluator
-        self.progress = Progress(plan.steps * plan.pairs_per_step, "pairs")
-        self.losses: Curve = []
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        """Keep the loss; refuse one that is no number."""
-        loss = (logs or {}).get("loss")
-        if loss is None:
-            return
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            fix = "Lower training.learning_rate."
-            raise TouchstoneError("LOSS_NOT_FINITE", f"the loss is {loss} at step {state.global_step}", fix=fix)
-        self.losses.append((state.global_step, float(loss)))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """One step further; the last one is measured too, however the steps divide."""
-        control.should_evaluate |= state.global_step >= self.plan.steps
-        loss = f"loss {self.losses[-1][1]:.3f}, " if self.losses else ""
-        dev = f"dev nDCG@10 {self.evaluator.curve[-1][1]:.3f}" if self.evaluator.curve else ""
-        self.progress.add(self.plan.pairs_per_step, f"step {state.global_step}/{self.plan.steps}, {loss}{dev}")
+from components.training.loss import Chunks, Objective, RankingLoss
+from components.training.masking import Mask
+from components.training.memory import free
+from components.training.outcome import Setting, rates, save
+from components.training.planner import Load, Plan
+from components.training.temperature import fitting
+from components.training.texts import Texts
+from components.training.watch import Meter, Watch
+from components.training.world import World
 
 
 def train(job: Job) -> None:
     """Train and leave `model/` with its `training.json` in the job's folder; only the first process writes.
 
     Raises:
-        TouchstoneError: WRONG_DEVICES, WORLD_SIZE, LOSS_NOT_FINITE, CHECKPOINT_LOST.
+        TouchstoneError: WRONG_DEVICES, WORLD_SIZE, TOO_FEW_PAIRS, LOSS_NOT_FINITE, INTERRUPTED, CHECKPOINT_LOST.
     """
-    pairs, negatives = data.read(Artifact.open(job.data.pairs, "pairs"))
-    if len(pairs) < 2:
-        raise UserError("TOO_FEW_PAIRS", "nothing to train on", found=f"{len(pairs)} pairs", expected="at least 2")
-    _check_devices(job.gpus)
-    planned = plan(job.config, len(pairs), job.processes, negatives)
-    emit("plan", f"{planned.true_negatives} true negatives per anchor, {planned.steps} steps")
-    model = _base(job)
-    dev = DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents)
-    evaluator = DevEvaluator(dev, model.max_seq_length)
-    evaluator(model, steps=0)
-    model.max_seq_length = min(job.config.max_tokens, evaluator.length or job.config.max_tokens)
-    screen = Screen(planned, evaluator)
-    seconds = _fit(job, model, pairs, planned, evaluator, screen)
-    model.max_seq_length = evaluator.length
-    if not int(os.environ.get("RANK", "0")):
-        emit("rate", pairs_per_second=round(planned.steps * planned.pairs_per_step / seconds, 1))
-        _save(job, model, evaluator, _record(job, planned, loss=screen.losses))
+    world = World.join(job)
+    setting = _prepare(job, world)
+    watch, mask, seconds = _fit(setting)
+    if not watch.interrupted and watch.steps < setting.plan.steps:
+        found, expected = f"{watch.steps} steps", f"{setting.plan.steps}"
+        fix = "Lower training.batch_size: a batch must not hold a text twice."
+        raise TouchstoneError("TOO_FEW_PAIRS", "batches run out", found=found, expected=expected, fix=fix)
+    if watch.interrupted:
+        fix = "Run it again: with training.mirror_checkpoints it goes on from there."
+        raise TouchstoneError("INTERRUPTED", "training was told to end and saved its work", fix=fix)
+    if setting.judge:
+        known = {"masked": round(mask.share, 4), "seconds": round(seconds, 1), "mfu": watch.mfu()}
+        save(setting, watch.meter, known | rates(setting.plan, watch.meter, seconds))
 
 
-def _check_devices(gpus: int) -> None:
-    """A pod that got other GPUs than it asked for would train, slowly or on too few, and say nothing."""
-    found = torch.cuda.device_count()
-    if gpus and found != gpus:
-        fix = 'Ask for as many as the node gives, or gpus: "0" for the processor.'
-        raise TouchstoneError(
-            "WRONG_DEVICES", "other GPUs than asked for", found=str(found), expected=str(gpus), fix=fix
-        )
+def _prepare(job: Job, world: World) -> Setting:
+    """Load, tokenize, plan, and score the untrained model."""
+    base = Encoder.load(job.data.base).model
+    freeze_unused(base)
+    words = _texts(job, world, base)
+    size, load = planner.measure(base), Load(len(words.rows), words.negatives, _tokens(words), words.distinct)
+    config = job.config
+    if job.attempt.tokens_at_once:
+        config = config.model_copy(update={"tokens_at_once": job.attempt.tokens_at_once})
+    memory = world.once(lambda: free(world.device, world.local_size))
+    planned = planner.plan(config, load, world.size, size=size, free=memory)
+    judge = Judge(_dev(job), base) if world.main else None
+    setting = Setting(job, world, base, words, size, planned, judge, 0.0)
+    temperature = world.once(lambda: _temperature(setting))
+    if world.main:
+        told = {"tokens": planned.tokens_at_once or int(planned.batch * load.tokens), **asdict(planned)}
+        job.plan.write_text(json.dumps(told))
+        for line in planned.warnings:
+            warn(line)
+        emit("plan", f"{planned.true_negatives} true negatives per anchor, {planned.steps} steps")
+    return replace(setting, temperature=temperature)
 
 
-def _base(job: Job) -> SentenceTransformer:
-    return SentenceTransformer(str(job.data.base), device=device(), local_files_only=True)
+def _dev(job: Job) -> DevSet:
+    return DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents)
 
 
-def _save(job: Job, model: SentenceTransformer, evaluator: DevEvaluator, known: dict[str, Any]) -> None:
-    """Write the weights that are best on dev; the base itself unless something was better."""
-    (_, untrained), *trained = evaluator.curve
-    best = max([untrained, *(value for _, value in trained)])
-    model = model if best > untrained else _base(job)
-    known |= {"dev": list(evaluator.curve), "dev_best": best}
-    _check(evaluator, model, best)
-    model.save_pretrained(str(job.model), create_model_card=False, safe_serialization=True)
-    (job.model / "training.json").write_text(json.dumps(known, indent=1, sort_keys=True))
+def _tokens(words: Texts) -> float:
+    """Mean tokens of a row."""
+    return float(words.lengths[words.rows.reshape(-1)].sum() / max(1, len(words.rows)))
 
 
-def _fit(
-    job: Job, model: SentenceTransformer, pairs: Dataset, planned: Plan, evaluator: DevEvaluator, screen: Screen
-) -> float:
-    """Run the trainer; the model ends with the weights that were best on dev. Seconds it took, evaluation included."""
-    directions = ("query_to_doc", "doc_to_query") if job.config.symmetric else ("query_to_doc",)
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=_arguments(job, planned),
-        train_dataset=pairs,
-        loss=RankingLoss(model, directions=directions, partition_mode="per_direction"),
-        evaluator=evaluator,
-        callbacks=[screen],
+def _texts(job: Job, world: World, base: SentenceTransformer) -> Texts:
+    """Every text tokenized once on each machine."""
+    prompts = Encoder(base).prompts
+    length = min(job.config.max_tokens, base.max_seq_length or job.config.max_tokens)
+
+    def tokenize(found: list[str], role: str) -> list[list[int]]:
+        lines = [prompts[role] + text for text in found]
+        known: list[list[int]] = base.tokenizer(lines, truncation=True, max_length=length)["input_ids"]
+        return known
+
+    folder = job.work / "texts"
+    world.machine(lambda: _discard(texts.write(folder, Artifact.open(job.data.pairs, "pairs"), tokenize)))
+    return Texts.open(folder)
+
+
+def _discard(_: object) -> None:
+    """For work whose files are what counts."""
+
+
+def _temperature(setting: Setting) -> float:
+    """The recipe's, else what the base's family was trained with, else what fits the base on dev."""
+    known = families.of_folder(setting.job.data.base)
+    given = setting.config.temperature or (known and known.temperature)
+    if given or setting.judge is None:
+        return given or 0.0
+    return fitting(setting.judge.dev, *setting.judge.vectors, setting.plan.batch)
+
+
+def _guide(setting: Setting) -> Guide | None:
+    """What the untrained model thinks of every text, if the loss asks."""
+    if not (setting.config.mask_false_negatives or setting.config.towards_base):
+        return None
+    path, world, model = setting.job.work / "guide.npy", setting.world, setting.model
+    dimensions = model.get_embedding_dimension() or 0
+    world.machine(lambda: guide.create(path, setting.texts, dimensions))
+    padding = int(model.tokenizer.pad_token_id or 0)
+    guide.write(path, setting.texts, model, part=world.local_rank, parts=world.local_size, padding=padding)
+    world.wait()
+    return Guide(path)
+
+
+def _fit(setting: Setting) -> tuple[Watch, Mask, float]:
+    """Run the trainer; seconds it took, evaluation included."""
+    job, world, plan = setting.job, setting.world, setting.plan
+    mask = Mask(guided=setting.config.mask_false_negatives)
+    loss = RankingLoss(
+        setting.model,
+        _objective(setting),
+        columns=2 + setting.texts.negatives,
+        chunks=_chunks(world, plan),
+        guide=_guide(setting),
+        mask=mask,
     )
-    if trainer.args.world_size != job.processes:
-        found, expected = f"{trainer.args.world_size} processes", f"{job.processes}"
-        raise TouchstoneError("WORLD_SIZE", "training would run on the wrong number", found=found, expected=expected)
-    trainer.remove_callback(transformers.PrinterCallback)
+    mirror = Mirror(job.mirror, _name(job)) if job.mirror else None
+    found = _resume(setting, mirror)
+    curve = setting.judge.curve if setting.judge else [(0, 0.0)]
+    watch = Watch(job, world, plan, setting.size, Meter(), curve)
+    if found and setting.judge:
+        setting.judge.curve[:] = [(step, value) for step, value in found.known["curve"]]
+        watch.meter.losses[:] = [tuple(point) for point in found.known["losses"]]
+        watch.meter.tokens = found.known["tokens"]
+    trainer = Fit(
+        judge=setting.judge,
+        world=world,
+        watch=watch,
+        mirror=mirror,
+        model=setting.model,
+        args=arguments(job, world, plan, planner.learning_rate(setting.config, setting.size)),
+        train_dataset=dataset(setting.texts),
+        data_collator=collator(setting.texts, setting.model),
+        loss=loss,
+    )
     start = time.monotonic()
-    trainer.train()
-    return time.monotonic() - start
+    trainer.train(resume_from_checkpoint=str(found.path) if found else None)
+    if mirror and setting.judge and not watch.interrupted:
+        mirror.clear()
+    return watch, mask, time.monotonic() - start
 
 
-def _arguments(job: Job, planned: Plan) -> SentenceTransformerTrainingArguments:
-    config, where = job.config, device()
-    every = max(1, planned.steps // config.evaluations)
-    return SentenceTransformerTrainingArguments(
-        output_dir=str(job.work / "checkpoints"),
-        max_steps=planned.steps,
-        per_device_train_batch_size=planned.batch,
-        gradient_accumulation_steps=config.gradient_accumulation,
-        learning_rate=config.learning_rate,
-        warmup_steps=config.warmup,
-        seed=config.seed,
-        bf16=precision(where) == "bf16",
-        fp16=precision(where) == "fp16",
-        use_cpu=where == "cpu",
-        batch_sampler=BatchSamplers.NO_DUPLICATES,
-        eval_strategy="steps",
-        eval_steps=every,
-        save_strategy="best",
-        save_total_limit=1,
-        save_only_model=True,
-        load_best_model_at_end=True,
-        metric_for_best_model=f"eval_{METRIC}",
-        greater_is_better=True,
-        logging_steps=max(1, planned.steps // 50),
-        disable_tqdm=True,
-        report_to="none",
-        dataloader_pin_memory=where != "cpu",
+def _objective(setting: Setting) -> Objective:
+    config = setting.config
+    return Objective(
+        temperature=setting.temperature,
+        symmetric=config.symmetric,
+        dimensions=config.matryoshka,
+        towards_base=config.towards_base,
+        gather=setting.world.size > 1,
     )
 
 
-def _check(evaluator: DevEvaluator, model: SentenceTransformer, best: float) -> None:
-    """The library only logs when a checkpoint does not load: measure again what is about to be saved."""
-    again = evaluator.dev.score(model)
-    if abs(again - best) > 0.005:
-        found = f"dev nDCG@10 {again:.4f}, {best:.4f} when it was saved"
-        raise TouchstoneError("CHECKPOINT_LOST", "the best checkpoint did not come back", found=found)
+def _chunks(world: World, plan: Plan) -> Chunks:
+    """On a processor small chunks always: padding costs as much as text. On a GPU as much at once as fits."""
+    if plan.cached or world.device != "cpu":
+        return Chunks(tokens=plan.tokens_at_once or 1 << 20, cached=plan.cached)
+    return Chunks()
 
 
-def _record(job: Job, planned: Plan, **measured: Any) -> dict[str, Any]:
-    """What `training.json` says."""
-    versions = {
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "sentence-transformers": __version__,
-    }
-    return {
-        "config": job.config.model_dump(),
-        "steps": planned.steps,
-        "true_negatives": planned.true_negatives,
-        "processes": job.processes,
-        "precision": precision(device()),
-        "versions": versions,
-        "pairs": Artifact.open(job.data.pairs, "pairs").digest,
-        **measured,
-    }
+def _name(job: Job) -> dict[str, Any]:
+    """What makes a checkpoint one of this training."""
+    pairs, base = Artifact.open(job.data.pairs, "pairs").digest, Model.open(job.data.base).fingerprint
+    return {"pairs": pairs, "base": base, "config": job.config.model_dump(), "processes": job.processes}
+
+
+def _resume(setting: Setting, mirror: Mirror | None) -> Checkpoint | None:
+    """The newest whole checkpoint, of this machine or else of the mirror."""
+    folder, world = setting.job.checkpoints, setting.world
+    if mirror and not list(folder.glob("checkpoint-*")):
+        world.machine(lambda: mirror.pull(folder))
+    found = checkpoints.newest(folder)
+    if found and world.main:
+        emit("resume", f"going on from step {found.step}")
+    return found

@@ -150,6 +150,8 @@ def test_the_models_prompt_takes_its_tokens_from_what_a_passage_may_have(tiny_mo
     Tokens(model).check(126)
     with pytest.raises(UserError, match="at most 126, since the model takes 128 tokens, 2 of them its prompt"):
         Tokens(model).check(127)
+    with pytest.raises(UserError, match="at most 126"):
+        Tokens(tiny_model).check(127, unsaid="passage: ")
 
 
 def test_a_folder_that_says_nothing_of_lengths_takes_any(folders):

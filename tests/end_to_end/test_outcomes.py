@@ -22,6 +22,7 @@ from components.gate.files import replay
 from components.pairs.config import FiltersConfig
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
+from components.training.dev import DevSet
 from pipelines import demo, local
 from pipelines.screen import Screen, draw_pairs
 from tests.end_to_end.conftest import Line, pages
@@ -55,6 +56,8 @@ def test_pairs_and_leakage_can_be_seen_before_anything_is_trained(line: Line) ->
     record = local.run_until(recipe, Screen(out), until="pairs", servers=[])
     draw_pairs(Screen(out), record)
     found = record["found"]
+    dev = DevSet.read(*(Path(found["paths"][name]) for name in ("judged", "passages")), limit=300)
+    assert len(dev.queries) == found["judged"]["dev"], "what `touchstone bases` scores on"
     told = {text[2:14].strip(): text[15:] for text in out.getvalue().splitlines()}
     assert found["pairs"]["dropped"]["ROUND_TRIP"] > 0, "the base looked at them"
     assert told["pairs"] == f"{found['pairs']['pairs']:,} kept"

@@ -46,12 +46,14 @@ def test_a_text_is_encoded_once_for_one_model(encoder, encoded, place):
     assert np.array_equal(again[7:8], encoder.passages(["Passage 7 was rewritten."]))
 
 
-@pytest.mark.parametrize("other", ["fingerprint", "precision", "state"])
+@pytest.mark.parametrize("other", ["fingerprint", "precision", "state", "prompt"])
 def test_what_computes_otherwise_does_not_hit(encoder, encoded, place, other):
     vectors.passages(encoder, "model 1", TEXTS[:3], place, "passages")
     encoded.clear()
     if other == "precision":
         encoder.precision = {"fp32": "bf16", "bf16": "fp32"}[encoder.precision]
+    if other == "prompt":
+        encoder.model.prompts["document"] = "passage: "
     fingerprint = "model 2" if other == "fingerprint" else "model 1"
     vectors.passages(encoder, fingerprint, TEXTS[:3], f"{place}/b" if other == "state" else place, "passages")
     assert encoded == TEXTS[:3]

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,70 @@ def test_a_hostile_folder_is_refused_with_the_file_named(model, harm, named):
     assert raised.value.code == "UNSAFE_MODEL"
 
 
-@pytest.mark.parametrize(("missing", "named"), [("modules.json", "modules.json"), ("model.safetensors", "safetensors")])
-def test_a_folder_without_modules_or_weights_is_no_model(model, missing, named):
-    (model / missing).unlink()
-    with pytest.raises(UserError, match=named) as raised:
+def test_a_folder_without_weights_is_no_model(model):
+    (model / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="safetensors") as raised:
         inspect(model)
+    assert raised.value.code == "NOT_A_MODEL"
+
+
+@pytest.fixture
+def plain(model: Path) -> Path:
+    """The small model as an encoder alone."""
+    (model / "modules.json").unlink()
+    shutil.rmtree(model / "1_Pooling")
+    return model
+
+
+@pytest.mark.parametrize("heads", [["BertModel"], ["BertForMaskedLM"], ["BertForPreTraining"], None])
+def test_a_plain_encoder_passes(plain, heads):
+    edit(plain / "config.json", architectures=heads)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(inspect(plain))
+
+
+@pytest.mark.parametrize(
+    ("keys", "found"),
+    [
+        ({"model_type": "llama", "architectures": ["LlamaModel"]}, "model_type llama"),
+        ({"model_type": "t5", "architectures": ["T5EncoderModel"]}, "model_type t5"),
+        ({"model_type": ["bert"]}, "model_type"),
+        ({"is_decoder": True}, "a decoder of model_type bert"),
+        ({"architectures": ["BertLMHeadModel", "BertForCausalLM"]}, "BertForCausalLM"),
+        ({"architectures": ["BertForSequenceClassification"]}, "BertForSequenceClassification"),
+        ({"architectures": ["BertForTokenClassification"]}, "BertForTokenClassification"),
+    ],
+    ids=["decoder", "encoder-decoder", "no name", "BERT as a decoder", "language model", "classifier", "tagger"],
+)
+def test_an_encoder_alone_must_be_one(plain, keys, found):
+    edit(plain / "config.json", **keys)
+    with pytest.raises(UserError, match=f"found.*{found}") as raised:
+        inspect(plain)
+    assert raised.value.code == "NOT_A_MODEL"
+
+
+@pytest.mark.parametrize(
+    ("harm", "named"),
+    [
+        (lambda f: (f / "pytorch_model.bin").write_bytes(pickle.dumps({})), "pytorch_model.bin"),
+        (lambda f: (f / "modeling.py").write_text("import os"), "modeling.py"),
+        (lambda f: edit(f / "config.json", auto_map={"AutoModel": "modeling.Evil"}), "config.json"),
+        (lambda f: f.joinpath("config.json").rename(f / "c.txt") and (f / "config.json").symlink_to("c.txt"), "config"),
+    ],
+    ids=["pickle", "code", "auto_map", "link"],
+)
+def test_a_plain_encoder_is_scanned_as_a_whole_model_is(plain, harm, named):
+    harm(plain)
+    with pytest.raises(UserError, match=f"the model file {named}") as raised:
+        inspect(plain)
+    assert raised.value.code == "UNSAFE_MODEL"
+
+
+@pytest.mark.parametrize(("made", "found"), [(True, "neither modules.json nor config.json"), (False, "no such folder")])
+def test_what_is_no_model_folder_at_all(tmp_path, made, found):
+    if made:
+        (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match=found) as raised:
+        inspect(tmp_path / "none")
     assert raised.value.code == "NOT_A_MODEL"
 
 

@@ -1,0 +1,116 @@
+"""What training leaves: the weights that dev asks for, and the record of how they were made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from sentence_transformers import SentenceTransformer, __version__
+
+from components.retrieval.encoder import Encoder
+from components.retrieval.precision import precision
+from components.store.artifact import Artifact
+from components.store.errors import TouchstoneError
+from components.store.events import emit
+from components.training import blend
+from components.training.config import TrainingConfig
+from components.training.dev import Judge
+from components.training.job import Job
+from components.training.planner import Plan, Size
+from components.training.texts import Texts
+from components.training.watch import Meter
+from components.training.world import World
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything that is known before the first step."""
+
+    job: Job
+    world: World
+    model: SentenceTransformer
+    texts: Texts
+    size: Size
+    plan: Plan
+    judge: Judge | None
+    temperature: float
+
+    @property
+    def config(self) -> TrainingConfig:
+        """The recipe's section."""
+        return self.job.config
+
+
+def rates(plan: Plan, meter: Meter, seconds: float) -> dict[str, Any]:
+    """Pairs and tokens a second, evaluation included."""
+    found: dict[str, Any] = {
+        "pairs_per_second": round(plan.steps * plan.pairs_per_step / seconds, 1),
+        "tokens_per_second": round(meter.tokens / seconds, 1),
+    }
+    emit("rate", "", **found)
+    return found
+
+
+def save(setting: Setting, meter: Meter, known: dict[str, Any]) -> None:
+    """Write the weights that dev asks for; the base's own files when nothing was better."""
+    job, judge, model = setting.job, setting.judge, setting.model
+    assert judge is not None
+    step, scores = _choose(setting, judge)
+    if step:
+        model.max_seq_length = judge.length
+        model.save_pretrained(str(job.model), create_model_card=False, safe_serialization=True)
+    else:
+        shutil.copytree(job.data.base, job.model, ignore=shutil.ignore_patterns("manifest.json", "training.json"))
+    known |= {"blend": step, "blended": scores, "learned": step > 0, "dev": judge.curve, "dev_best": scores[str(step)]}
+    known |= {"loss": [point[:2] for point in meter.losses], "rates": [point[::2] for point in meter.losses]}
+    (job.model / "training.json").write_text(json.dumps(_record(setting) | known, indent=1, sort_keys=True))
+
+
+def _choose(setting: Setting, judge: Judge) -> tuple[float, dict[str, float]]:
+    """How far from the base to go; the model is left with those weights. Step -> dev nDCG@10."""
+    model, best = setting.model, judge.best
+    if not best[0]:
+        return 0.0, {"0.0": best[1]}
+    base, tuned = _weights(setting.job.data.base), _weights(setting.job.checkpoints / f"checkpoint-{best[0]}")
+    scores = {0.0: judge.base}
+    for step in blend.STEPS[1:] if setting.config.blend else (1.0,):
+        model.load_state_dict(blend.weights(base, tuned, step))
+        scores[step] = judge.score(model)
+    _check(float(scores[1.0].mean()), best[1])
+    chosen = blend.choose(scores, judge.dev.clusters) if setting.config.blend else 1.0
+    model.load_state_dict(blend.weights(base, tuned, chosen))
+    return chosen, {str(step): float(found.mean()) for step, found in scores.items()}
+
+
+def _weights(folder: Path) -> blend.Weights:
+    """All weights of the model in a folder."""
+    return {name: value.cpu() for name, value in Encoder.load(folder).model.state_dict().items()}
+
+
+def _check(again: float, best: float) -> None:
+    """Measured again after loading, a checkpoint must be as good as when it was saved."""
+    if abs(again - best) > 0.005:
+        found = f"dev nDCG@10 {again:.4f}, {best:.4f} when it was saved"
+        raise TouchstoneError("CHECKPOINT_LOST", "the best checkpoint did not come back", found=found)
+
+
+def _record(setting: Setting) -> dict[str, Any]:
+    """What `training.json` says of how the model was made."""
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    return {
+        "config": setting.config.model_dump(),
+        "steps": setting.plan.steps,
+        "true_negatives": setting.plan.true_negatives,
+        "plan": asdict(setting.plan),
+        "temperature": setting.temperature,
+        "attempt": asdict(setting.job.attempt),
+        "processes": setting.world.size,
+        "precision": precision(setting.world.device),
+        "versions": versions | {"sentence-transformers": __version__},
+        "pairs": Artifact.open(setting.job.data.pairs, "pairs").digest,
+    }

@@ -45,7 +45,7 @@ def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str 
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         mirror = state if config.mirror_checkpoints else ""
-        job = Job(data, Path(work), max(1, int(gpus)), int(gpus), config, mirror=mirror)
+        job = Job(data, Path(work), processes(int(gpus)), int(gpus), config, mirror=mirror)
         _persist(job)
         write_model(out, job.model, reference="candidate", inputs=inputs)
     _tell(json.loads((out / "training.json").read_text()))
@@ -61,15 +61,20 @@ def _tell(known: dict[str, object]) -> None:
     note(text, **known)
 
 
+def processes(gpus: int) -> int:
+    """One for each GPU; a processor has one that uses all cores."""
+    return max(1, gpus)
+
+
 def command(job: Path, gpus: int) -> list[str]:
     """The command line of the launcher.
 
     `accelerate launch --cpu` with several processes silently trains on one, so a processor always gets one process.
     """
     kind = ["--multi_gpu"] if gpus > 1 else ["--cpu"] if gpus == 0 else []
-    threads = ["--num_cpu_threads_per_process", str(max(1, (os.cpu_count() or 1) // max(1, gpus)))]
+    threads = ["--num_cpu_threads_per_process", str(max(1, (os.cpu_count() or 1) // processes(gpus)))]
     plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
-    head = [sys.executable, "-m", "accelerate.commands.launch", *kind, "--num_processes", str(max(1, gpus))]
+    head = [sys.executable, "-m", "accelerate.commands.launch", *kind, "--num_processes", str(processes(gpus))]
     return [*head, *threads, *plain, "-m", "components.training", str(job)]
 
 

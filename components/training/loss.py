@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from sentence_transformers.base.losses.gradcache import CachedLossMixin, _minibatch_ranges
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
@@ -34,13 +34,23 @@ class Chunks:
 
     Attributes:
         texts: Texts in a chunk, where `tokens` is None.
-        tokens: Tokens in a chunk, padding left out.
+        tokens: Tokens in a chunk, padding included.
         cached: Compute activations twice rather than keep all of them.
     """
 
     texts: int = 16
     tokens: int | None = None
     cached: bool = False
+
+    def cut(self, ids: Tensor, mask: Tensor) -> Iterator[Features]:
+        """Chunks of a padded batch whose longest text is the first, each as wide as its own longest."""
+        lengths = mask.sum(dim=1).tolist()
+        begin = 0
+        while begin < len(lengths):
+            width = lengths[begin]
+            end = begin + (max(1, self.tokens // width) if self.tokens else self.texts)
+            yield {"input_ids": ids[begin:end, :width], "attention_mask": mask[begin:end, :width]}
+            begin = end
 
 
 @dataclass(frozen=True)
@@ -65,8 +75,11 @@ class Objective:
 class RankingLoss(CachedLossMixin, nn.Module):
     """Multiple-negatives ranking (Henderson et al. 2017) of one joint batch.
 
-    Features come from `Collator`: one group, longest text first.
+    Features come from `Collator`: one group, longest text first. The cached loss gets every chunk as a column of its
+    own, so that the library does not cut it again.
     """
+
+    mini_batch_size = 1 << 30
 
     def __init__(
         self, model: nn.Module, objective: Objective, *, columns: int, chunks: Chunks, guide: Guide | None, mask: Mask
@@ -74,24 +87,21 @@ class RankingLoss(CachedLossMixin, nn.Module):
         """Rank batches of so many columns: anchors, positives, hard negatives."""
         super().__init__()
         self.model, self.objective, self.columns, self.chunks = model, objective, columns, chunks
-        self.mini_batch_size, self.mini_batch_num_tokens = chunks.texts, chunks.tokens
         self.guide, self.mask = guide, mask
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:
         """The loss of one batch (a scalar)."""
         (features,) = sentence_features
         places = Places(features["numbers"], features["order"])
-        texts = {name: features[name] for name in ("input_ids", "attention_mask")}
+        chunks = list(self.chunks.cut(features["input_ids"], features["attention_mask"]))
         if self.chunks.cached and torch.is_grad_enabled():
-            return self.forward_cached([texts], places)
-        ranges = _minibatch_ranges(texts, self.mini_batch_size, self.mini_batch_num_tokens)
-        found = self.embed_minibatch_iter(texts, torch.is_grad_enabled(), copy_random_state=False, ranges=ranges)
-        return self.calculate_loss([[vectors for vectors, _ in found]], places)
+            return self.forward_cached(chunks, places)
+        return self.calculate_loss([[self.model(chunk)["sentence_embedding"]] for chunk in chunks], places)
 
     def calculate_loss(self, reps: list[list[Tensor]], labels: Any = None, *, with_backward: bool = False) -> Tensor:
         """The loss of the vectors of all chunks; `labels` are their `Places`."""
         places: Places = labels
-        joined = torch.cat(reps[0])
+        joined = torch.cat([vectors for (vectors,) in reps])
         vectors = joined.detach().requires_grad_() if with_backward else joined
         with torch.autocast(vectors.device.type, enabled=False):
             batch = self._batch(vectors.float()[places.order], places)

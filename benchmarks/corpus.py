@@ -63,7 +63,8 @@ def upload(place: str, made: Iterator[tuple[str, bytes]]) -> None:
 
 def recipe(place: str) -> Recipe:
     """A recipe of the place's documents."""
-    values = {"name": "bench", "state": f"{place}/state", "target": f"{place}/hub", "base_model": f"{place}/base"}
+    values = {"name": "bench", "state": f"{place}/state", "target": f"{place}/hub"}
+    values |= {"base_model": f"{place}/base@{'0' * 40}"}
     sections = {"corpus": {"sources": [f"{place}/docs"]}, "pairs": {"judged": f"{place}/judged"}}
     return Recipe.parse(values | sections, where="bench")
 

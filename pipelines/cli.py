@@ -1,4 +1,4 @@
-"""The command line: `touchstone demo | run | bases | compile | history | gate replay`."""
+"""The command line: `touchstone demo | run | plan | bases | compile | history | gate replay`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.report.finish import GREEN
 from components.store.errors import TouchstoneError
 from pipelines.compile import compile_recipe
 from pipelines.recipe import read
-from pipelines.screen import Screen, describe, draw_corpus, draw_pairs, draw_verdict, duration
+from pipelines.screen import Screen, describe, draw_corpus, draw_held, draw_pairs, draw_verdict, duration
 
 app = typer.Typer(
     help="Retrain an embedding model on your own documents; promote it only if it proved better.",
@@ -32,6 +32,8 @@ RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, su
 Until = Annotated[Literal["corpus", "pairs"] | None, typer.Option(help="Stop there and tell what was found.")]
 Force = Annotated[bool, typer.Option("--force", help="Train even if nothing changed since the last run.")]
 Models = Annotated[list[str] | None, typer.Option(metavar="ID_OR_FOLDER", help="Score this one; may be repeated.")]
+Pairs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Plan for so many; nothing is mined or read.")]
+Hard = Annotated[int | None, typer.Option(min=0, metavar="K", help="With --pairs: hard negatives of each.")]
 Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
 
 DEMO = Path("recipes/demo.yaml")
@@ -80,6 +82,18 @@ def bases(recipe: RecipePath, models: Models = None) -> None:
     table.draw(screen, rows, line.base_model)
 
 
+@app.command()
+def plan(recipe: RecipePath, pairs: Pairs = None, hard_negatives: Hard = None) -> None:
+    """Tell what training will do and take: true negatives, steps, memory, time; a few steps are tried."""
+    from pipelines import local
+    from pipelines import plan as planning
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line) as servers:
+        found = planning.plan(line, screen, servers, pairs=pairs, negatives=hard_negatives)
+    planning.draw(screen, found, line)
+
+
 @app.command("compile")
 def compile_command(
     recipe: RecipePath,
@@ -119,6 +133,8 @@ def _finish(screen: Screen, record: dict[str, Any], again: str) -> None:
     folder = Path(record["log"]).parent
     if (folder / "verdict.json").exists():
         draw_verdict(screen, json.loads((folder / "verdict.json").read_bytes()))
+    if held := record.get("held"):
+        draw_held(screen, held)
     if record["outcome"] == "SKIPPED_UNCHANGED":
         screen.line("SKIPPED", "nothing changed since the last run that reached a verdict; --force trains all the same")
     _tell_production(screen, record)

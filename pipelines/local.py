@@ -60,7 +60,7 @@ def run(recipe: Recipe, screen: Screen, *, force: bool, servers: list[int]) -> d
     """
     preflight(recipe)
     start = time.monotonic()
-    folder = _new_run()
+    folder = new_run()
     watch = Watch(folder, screen, servers)
     watch.follow(_start(recipe, folder, {"force": force}))
     record = _collect(recipe, folder.name, folder)
@@ -76,7 +76,7 @@ def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int])
 
     Returns:
         `found`, what the last step told: the documents' or pairs' facts and digest, and for pairs `paths`, where the
-        artifacts `judged` and `passages` lie; `loads`, what each shard told; seconds, peak_memory_bytes, log.
+        artifacts `pairs`, `judged` and `passages` lie; `loads`, what each shard told; seconds, peak_memory_bytes, log.
 
     Raises:
         UserError: what is wrong with the recipe or its sources.
@@ -84,7 +84,7 @@ def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int])
     """
     (listable if until == "corpus" else preflight)(recipe)
     start = time.monotonic()
-    folder = _new_run()
+    folder = new_run()
     watch = Watch(folder, screen, servers)
     watch.follow(_start(recipe, folder, {}, until=until))
     _point_latest(folder)
@@ -109,7 +109,7 @@ def told(log: Path) -> list[dict[str, Any]]:
     return events
 
 
-def _new_run() -> Path:
+def new_run() -> Path:
     """An empty folder named by the time."""
     folder = RUNS / f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(2)}"
     folder.mkdir(parents=True)

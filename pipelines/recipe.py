@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.corpus.config import Address, CorpusConfig, Source
 from components.gate.config import GateConfig
@@ -17,7 +17,7 @@ from components.store.digests import digest
 from components.store.errors import UserError
 from components.training.config import TrainingConfig
 
-NO_MATTER: Any = {"local_s3": True, "gpus": True, "corpus": {"shard_bytes", "shards_at_once"}}
+NO_MATTER: Any = {"local_s3": True, "allow_floating": True, "gpus": True, "corpus": {"shard_bytes", "shards_at_once"}}
 """What changes how fast a run is, and nothing of what it makes."""
 
 
@@ -33,8 +33,11 @@ class Recipe(Config):
     target: Address
     """The model store that production reads."""
 
+    allow_floating: bool = False
+    """Take a remote base without a revision: each run starts from what its address means that day."""
+
     base_model: str = Field(min_length=1)
-    """The model to start from: `s3://bucket/prefix`, a folder, either with `@revision`."""
+    """The model to start from: `s3://bucket/prefix@revision`, or a folder."""
 
     corpus: CorpusConfig
     pairs: PairsConfig
@@ -48,6 +51,15 @@ class Recipe(Config):
 
     local_s3: str | None = None
     """A folder for an embedded S3 server, started around every command; without it, the usual AWS settings."""
+
+    @field_validator("base_model")
+    @classmethod
+    def _pinned(cls, reference: str, known: ValidationInfo) -> str:
+        """A base that changes under its address changes what a run means, and nothing would say so."""
+        revision = reference.rpartition("/")[2].partition("@")[2]
+        if "://" in reference and not revision and not known.data.get("allow_floating"):
+            raise ValueError("pinned, as in s3://bucket/prefix@revision; or set allow_floating: true")
+        return reference
 
     @model_validator(mode="after")
     def _apart(self) -> Recipe:

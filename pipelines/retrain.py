@@ -1,7 +1,7 @@
 """The DAG: from buckets to a verdict, and to production only if the verdict promotes.
 
-    snapshot -> check -> load shards -> gather -> mine -> harden -> train -> unseal -> evaluate -> decide -> report
-                                                                                               if PROMOTE: publish
+    snapshot -> check -> load shards -> gather -> mine -> harden -> train
+                           if it learned: unseal -> evaluate -> decide -> report -> if PROMOTE: publish; else: abstain
     finish, always
 
 Steps whose inputs name content are cached. Those that look at the world, charge a look or change something
@@ -13,7 +13,7 @@ from functools import partial
 from kfp import dsl
 
 from components.evaluation.component import evaluate
-from components.gate.component import decide, unseal
+from components.gate.component import abstain, decide, unseal
 from components.hub.component import publish
 from components.report.component import finish, report
 from components.store.component import check, pull, resolve
@@ -31,7 +31,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
         run = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(fresh(finish(state=state, run=run, target=target))):
             digest = tasks.snapshot(recipe)
-            base_reference = fresh(resolve(model=base_model)).output
+            base_reference = fresh(resolve(model=base_model, floating=recipe.allow_floating)).output
             head = fresh(resolve(model=target)).output
             inputs = {"snapshot": digest, "base": base_reference, "champion": head, "recipe": recipe.digest}
             todo = fresh(check(state=state, run=run, force=force, **inputs))
@@ -40,30 +40,35 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                 champion = fresh(pull(model=head, role="champion")).output
                 documents = tasks.documents(recipe, digest)
                 mined = tasks.mined(recipe, digest, documents, base)
-                pairs, candidate = tasks.trained(recipe, mined, base, champion, gpus)
-                data = {"pairs": pairs, "judged": mined["judged"]}
-                gate = recipe.gate.model_dump()
-                asked = {"champion": head, "judged": mined["judged"], "config": gate}
-                opened = fresh(unseal(state=state, run=run, candidate=candidate, **asked)).outputs
-                exam = evaluate(
-                    state=state,
-                    snapshot=digest,
-                    guards=sorted(recipe.guards),
-                    base=base,
-                    champion=champion,
-                    candidate=candidate,
-                    permit=opened["permit"],
-                    judged=mined["judged"],
-                    passages=mined["passages"],
-                )
-                scored = tasks.on_gpus(state, exam, gpus).outputs
-                evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
-                verdict = fresh(decide(state=state, run=run, config=gate, **evidence))
-                proof = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
-                shown = {"examples": scored["examples"], "documents": documents, "leakage": mined["leakage"]}
-                page = fresh(report(state=state, run=run, **proof, **shown, **data))
-                with dsl.If(verdict.outputs["Output"] == "PROMOTE", name="proved-better"):
-                    production = {"target": target, "champion": head}
-                    fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
+                pairs, training = tasks.trained(recipe, mined, base, champion, gpus)
+                candidate = training.outputs["candidate"]
+                with dsl.If(training.outputs["Output"] == "NOTHING_LEARNED", name="nothing-learned"):
+                    fresh(abstain(state=state, run=run, candidate=candidate))
+                with dsl.If(training.outputs["Output"] == "LEARNED", name="learned"):
+                    data = {"pairs": pairs, "judged": mined["judged"]}
+                    gate = recipe.gate.model_dump()
+                    asked = {"champion": head, "judged": mined["judged"], "config": gate}
+                    opened = fresh(unseal(state=state, run=run, candidate=candidate, **asked)).outputs
+                    exam = evaluate(
+                        state=state,
+                        snapshot=digest,
+                        guards=sorted(recipe.guards),
+                        gpus=gpus,
+                        base=base,
+                        champion=champion,
+                        candidate=candidate,
+                        permit=opened["permit"],
+                        judged=mined["judged"],
+                        passages=mined["passages"],
+                    )
+                    scored = tasks.on_gpus(state, exam, gpus).outputs
+                    evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
+                    verdict = fresh(decide(state=state, run=run, config=gate, **evidence))
+                    proof = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
+                    shown = {"examples": scored["examples"], "documents": documents, "leakage": mined["leakage"]}
+                    page = fresh(report(state=state, run=run, **proof, **shown, **data))
+                    with dsl.If(verdict.outputs["Output"] == "PROMOTE", name="proved-better"):
+                        production = {"target": target, "champion": head}
+                        fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
 
     return pipeline

@@ -7,6 +7,7 @@ import time
 from typing import Any, TextIO
 
 from components.gate.verdict import Verdict
+from components.pairs.leakage import Leakage
 from components.report.page import advice
 from components.store.models import Promotion
 
@@ -109,6 +110,14 @@ def draw_verdict(screen: Screen, verdict: dict[str, Any]) -> None:
     screen.line("", f"look {verdict['look']['number']} of {verdict['look']['year']}, {verdict['looks_left']} left")
 
 
+def draw_held(screen: Screen, held: dict[str, Any]) -> None:
+    """Why a run holds that never asked the sealed test."""
+    screen.text("")
+    screen.line(held["decision"], held["text"])
+    if held["detectable"] is not None:
+        screen.line("", f"dev would have shown a gain of {held['detectable']:+.3f} four times in five")
+
+
 def draw_corpus(screen: Screen, record: dict[str, Any]) -> None:
     """What is in the sources: how much, in which languages and formats, what was rejected, how fast it went."""
     found = record["found"]
@@ -143,6 +152,7 @@ def draw_pairs(screen: Screen, record: dict[str, Any]) -> None:
     below = ("below .25", ".25 to .5", ".5 to .8", ".8 or more")
     leaked = f"{proof['leaked']:,} of {proof['sealed_documents']:,} judging documents are found in what trains"
     lines["leakage"] = f"{leaked}, {proof['anchors_left']:,} of the sealed queries"
+    lines["ancestors"] = Leakage(**proof).inherited
     lines["bands"] = ", ".join(f"{count:,} {band}" for count, band in zip(proof["bands"], below, strict=True))
     lines["retired"] = f"{proof['retired']:,} queries ({proof['retired_share']:.1%})"
     lines["digest"] = record["found"]["digest"]

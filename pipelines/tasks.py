@@ -44,30 +44,31 @@ def documents(recipe: Recipe, digest: Any) -> Any:
 
 
 def mined(recipe: Recipe, digest: Any, documents: Any, base: Any) -> dict[str, Any]:
-    """Passages, raw pairs, judged queries and the leakage proof."""
+    """Passages, raw pairs, judged queries, the leakage proof, and the snapshot that all of it is of."""
     reading = {"passage_tokens": recipe.corpus.passage_tokens, "passage_overlap": recipe.corpus.passage_overlap}
     known = {"snapshot": digest, "documents": documents, "base": base, **reading}
     sources = [source.uri for source in recipe.corpus.sources]
     task = pairs.mine(state=recipe.state, sources=sources, config=_section(recipe), **known)
-    outputs: dict[str, Any] = recorded(recipe.state, task).outputs
-    return outputs
+    return {**recorded(recipe.state, task).outputs, "snapshot": digest}
 
 
-def trained(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any, gpus: Any) -> tuple[Any, Any]:
-    """The pairs that trained and the candidate; in a second round both are made anew with what the first one made."""
+def trained(recipe: Recipe, found: dict[str, Any], base: Any, champion: Any, gpus: Any) -> tuple[Any, PipelineTask]:
+    """The pairs that trained and the training; in a second round both are made anew with what the first one made."""
     made = hardened(recipe, found, base, champion, gpus)
-    candidate = _trained(recipe, made, found, base, gpus)
+    training = _trained(recipe, made, found, base, gpus)
     if recipe.pairs.negatives.second_round:
+        candidate = training.outputs["candidate"]
         made = hardened(recipe, found, candidate, candidate, gpus)
-        candidate = _trained(recipe, made, found, base, gpus)
-    return made, candidate
+        training = _trained(recipe, made, found, base, gpus)
+    return made, training
 
 
-def _trained(recipe: Recipe, made: Any, found: dict[str, Any], base: Any, gpus: Any) -> Any:
+def _trained(recipe: Recipe, made: Any, found: dict[str, Any], base: Any, gpus: Any) -> PipelineTask:
     known = {"pairs": made, "judged": found["judged"], "passages": found["passages"], "base": base}
     config = recipe.training.model_dump(mode="json", exclude_none=True)
-    task = train(state=recipe.state, **known, gpus=gpus, config=config)
-    return on_gpus(recipe.state, task, gpus).outputs["candidate"]
+    looked = {"state": recipe.state, "snapshot": found["snapshot"], "guards": sorted(recipe.guards)}
+    task = train(**looked, **known, gpus=gpus, config=config)
+    return on_gpus(recipe.state, task, gpus)
 
 
 def on_gpus(state: str, task: PipelineTask, gpus: Any) -> PipelineTask:

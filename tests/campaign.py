@@ -1,6 +1,7 @@
 """The long campaigns, whole: `make campaign`. Counts and violations go to docs/results.md; violations exit with 1.
 
-python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories; all of them without a name
+python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training; all of them
+                               without a name
 """
 
 from __future__ import annotations
@@ -114,13 +115,30 @@ def histories() -> Told:
     return lines, wrong
 
 
+def training(only: str = "") -> Told:
+    """Every fault of a training at every step, in real processes, one and two; ZeRO-2 too."""
+    from tests.training.faults_campaign import faults_campaign
+
+    place = "s3://campaign/training"
+    Folder(place).ensure_bucket()
+    with tempfile.TemporaryDirectory() as work:
+        found = list(faults_campaign(Path(work), place, only))
+    lines = ["| fault | trainings | ended | seconds at most | violations |", "|---|---|---|---|---|"]
+    for kind in dict.fromkeys(one.case.kind for one in found):
+        some = [one for one in found if one.case.kind == kind]
+        ends = ", ".join(f"{outcome} {count}" for outcome, count in sorted(Counter(o.outcome for o in some).items()))
+        wrong = sum(len(one.violations) for one in some)
+        lines.append(f"| {kind} | {len(some)} | {ends} | {max(one.seconds for one in some):.0f} | {wrong} |")
+    return lines, [f"{one.case.name}: {violation}" for one in found for violation in one.violations]
+
+
 def _digest(place: str, count: int, shard_bytes: int) -> tuple[int, str]:
     """How many loads there were, and the digest of the documents."""
     known = {
         "name": "shards",
         "state": f"{place}/state-{count}",
         "target": f"{place}/hub",
-        "base_model": f"{place}/base",
+        "base_model": f"{place}/base@{'0' * 40}",
     }
     corpus = {"sources": [f"{place}/docs"], "shard_bytes": shard_bytes}
     recipe = Recipe.parse(known | {"corpus": corpus, "pairs": {"judged": f"{place}/judged"}}, where="campaign")
@@ -135,6 +153,7 @@ CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "faults": faults,
     "shards": shards,
     "histories": histories,
+    "training": training,
 }
 
 

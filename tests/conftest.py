@@ -35,6 +35,11 @@ def place(s3: S3Server) -> str:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """BERT-tiny (4.4M parameters, 128 dimensions) as a sentence-transformers folder with mean pooling."""
+    return save_tiny_model(tmp_path_factory.mktemp("model") / "bert-tiny")
+
+
+def save_tiny_model(folder: Path) -> Path:
+    """Put BERT-tiny there."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer import modules
 
@@ -44,7 +49,6 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     transformer = modules.Transformer(weights)
     transformer.max_seq_length = 128
     pooling = modules.Pooling(transformer.get_embedding_dimension())
-    folder = tmp_path_factory.mktemp("model") / "bert-tiny"
     SentenceTransformer(modules=[transformer, pooling], device="cpu").save_pretrained(
         str(folder), create_model_card=False
     )

@@ -8,6 +8,7 @@ def evaluate(
     state: str,
     snapshot: str,
     guards: list[str],
+    gpus: str,
     base: dsl.Input[dsl.Model],
     champion: dsl.Input[dsl.Model],
     candidate: dsl.Input[dsl.Model],
@@ -24,6 +25,7 @@ def evaluate(
         state: The line's state, for vectors of earlier runs.
         snapshot: The listing's digest, for the guards.
         guards: Names of the general benchmarks.
+        gpus: How many GPUs there must be, as a string; "0" is the processor.
         base: The untuned model.
         champion: The model in production, if there is one.
         candidate: The tuned model.
@@ -41,7 +43,9 @@ def evaluate(
 
         from components.evaluation.evaluate import Inputs
         from components.evaluation.evaluate import evaluate as score
+        from components.retrieval.precision import check_devices
 
+        check_devices(int(gpus))
         paths = [Path(artifact.path) for artifact in (base, champion, candidate, permit, judged, passages)]
         found = score(state, snapshot, guards, Inputs(*paths), Path(scores.path), Path(examples.path))
         for name, of in found.values.items():

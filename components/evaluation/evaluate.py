@@ -7,9 +7,9 @@ from pathlib import Path
 
 from components.corpus import passages, snapshot
 from components.evaluation import examples, files
-from components.evaluation.guards import Guard
 from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, HYBRID, Contender, Numbers, Scores
 from components.pairs import judged
+from components.pairs.guards import Guard
 from components.retrieval import fusion, vectors
 from components.retrieval.encoder import Encoder
 from components.retrieval.index import Index, Ranking
@@ -69,7 +69,7 @@ def evaluate(state: str, digest: str, guards: list[str], inputs: Inputs, out: Pa
     """
     permit, corpus = Artifact.open(inputs.permit, "permit"), Artifact.open(inputs.passages, "passages")
     dev = judged.read(Artifact.open(inputs.judged, "judged"))
-    read = [Guard.read(name, snapshot.read(state, digest, f"guard:{name}")) for name in guards]
+    read = [Guard.read(name, snapshot.read(state, digest, f"guard:{name}")).sealed for name in guards]
     exam = Exam(state, judged.read(permit), dev, Index.of(passages.read(corpus)), read)
     champion = Model.open(inputs.champion)
     models = {BASE: Model.open(inputs.base).require("base"), CANDIDATE: Model.open(inputs.candidate)}

@@ -1,4 +1,4 @@
-"""KFP components `unseal` and `decide`: the two moments of a verdict."""
+"""KFP components `unseal` and `decide`, the two moments of a verdict, and `abstain`, which needs neither."""
 
 from kfp import dsl
 
@@ -38,6 +38,25 @@ def unseal(
         checked, out = GateConfig.parse(config, where="gate"), Unsealed(Path(permit.path), Path(look.path))
         charged = open_test(state, run, Path(candidate.path), champion, Path(judged.path), checked, out)
         note(f"look {charged.number} of {charged.year}, {charged.left} left", **charged.model_dump())
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def abstain(state: str, run: str, candidate: dsl.Input[dsl.Model]) -> None:
+    """Hold a candidate that is the base itself, on the run's record, without a look at the sealed test.
+
+    Args:
+        state: The line's state.
+        run: The run whose record this is.
+        candidate: What training made: it learned nothing that dev can see.
+    """
+    from components.store.events import note, step
+
+    with step("abstain"):
+        from pathlib import Path
+
+        from components.gate.record import abstain as hold
+
+        note("no look was spent", held=hold(state, run, Path(candidate.path)))
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)

@@ -24,7 +24,7 @@ def mine(
         state: The line's state; the split map and the sealed test live there.
         snapshot: The listing's digest.
         documents: What `gather` made.
-        base: The base model, for its tokenizer.
+        base: The base model, for its tokenizer and for what it was trained on.
         sources: Addresses that corpus ids of the qrels may be relative to.
         passage_tokens: The longest passage.
         passage_overlap: How much of a passage its next one repeats.
@@ -109,4 +109,5 @@ def tell(
         made = Artifact.open(pairs.path, "pairs")
         asked, proof = (Artifact.open(one.path, kind) for one, kind in ((judged, "judged"), (leakage, "leakage")))
         facts = {"pairs": made.facts, "judged": asked.facts | {"dev": asked.count("queries")}, "leakage": proof.facts}
-        note("", digest=made.digest, paths={"judged": judged.path, "passages": passages.path}, **facts)
+        paths = {"pairs": pairs.path, "judged": judged.path, "passages": passages.path}
+        note("", digest=made.digest, paths=paths, **facts)

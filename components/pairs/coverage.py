@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from components.pairs.ngrams import Hashes, Integers, batch
+from components.pairs.ngrams import Batch, Hashes, Integers, batch
 
 COVERED = 0.8
 """The share of a passage's runs from which on it is taken to stand in the other document."""
@@ -52,12 +52,15 @@ class Coverage:
 
     def add(self, texts: Sequence[Sequence[str]]) -> None:
         """Append texts, each as its sections; they are numbered in the order in which they come."""
-        found = batch(texts)
+        self.insert(batch(texts), len(texts))
+
+    def insert(self, found: Batch, texts: int) -> None:
+        """Append so many texts by their runs."""
         runs = np.empty(len(found.hashes), _RUN)
         runs["hash"], runs["window"] = found.hashes, found.windows + self._windows
         self._waiting.append(runs)
         self._owners.append(found.texts + self._texts)
-        self._texts, self._windows = self._texts + len(texts), self._windows + len(found.texts)
+        self._texts, self._windows = self._texts + texts, self._windows + len(found.texts)
         if sum(map(len, self._waiting)) > WAITING:
             self._write()
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+Ancestors = Literal["known", "partly", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Leakage:
         sealed_documents: Documents that judge (relevant to a sealed query).
         near: How many of them share a group with a document that trains.
         covered: How many share a passage with a text that trains (`coverage.py`).
-        leaked: How many of them do either.
+        leaked: How many of them do either, or are matched with what an ancestor was trained on: all that the candidate
+            has seen.
         anchors_left: Training anchors that equal a sealed query, and train all the same.
         equal_anchors: Training anchors taken out because they equal a judged query of the dev or sealed side.
         bands: Judging documents by the share of their most covered passage: below .25, .5, .8, and the rest.
@@ -22,6 +26,12 @@ class Leakage:
         retired: Queries that were sealed once and whose documents train now.
         retired_share: Their part of all queries that ever were sealed.
         evidence: Where the judged queries come from: judged (people), logs, mined (a language model).
+        ancestors: What the base tells of the texts that it and its ancestors were trained on. `unknown`: nothing, it
+            was made elsewhere. `partly`: what Touchstone trained is told; the first of them was made elsewhere.
+            `known`: every one tells.
+        ancestor_texts: How many texts it tells of.
+        leaked_by_ancestors: Judging documents matched with one of those (`ancestry.py`).
+        asked_by_ancestors: Sealed queries that are one of those.
     """
 
     sealed_documents: int
@@ -35,8 +45,22 @@ class Leakage:
     retired: int = 0
     retired_share: float = 0.0
     evidence: str = "judged"
+    ancestors: Ancestors = "unknown"
+    ancestor_texts: int = 0
+    leaked_by_ancestors: int = 0
+    asked_by_ancestors: int = 0
 
     @property
     def share(self) -> float:
         """The part of the judging documents that training has seen."""
         return self.leaked / self.sealed_documents if self.sealed_documents else 0.0
+
+    @property
+    def inherited(self) -> str:
+        """What is known of the candidate's ancestors, in words."""
+        if self.ancestors == "unknown":
+            return "what the base was trained on is unknown: the base does not tell"
+        trained = f"the {self.ancestor_texts:,} texts that the base and its ancestors were trained on"
+        found = f"{self.leaked_by_ancestors:,} documents and {self.asked_by_ancestors:,} queries are found in {trained}"
+        rest = "; what the first of them was trained on before it came here is unknown"
+        return found + (rest if self.ancestors == "partly" else "")

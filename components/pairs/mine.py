@@ -78,8 +78,8 @@ def mine(
         out: Where the artifacts go.
 
     Raises:
-        UserError: TOO_FEW_PAIRS, PAIRS_REVERSED, NO_JUDGED_QUERIES, BAD_JUDGED_QUERIES, and what logs and language
-            models add.
+        TouchstoneError: TOO_FEW_PAIRS, PAIRS_REVERSED, NO_JUDGED_QUERIES, BAD_JUDGED_QUERIES, BAD_SIGNATURES, and
+            what logs and language models add.
     """
     artifact, model = Artifact.open(documents, "documents"), Model.open(base).require("base")
     inputs = {"documents": artifact.digest, "snapshot": digest}
@@ -100,7 +100,7 @@ def mine(
     dropped = dict(sorted((+test.dropped).items()))
     facts = {"dropped": dropped, "evidence": test.evidence, "retired": list(found.retired)}
     _write_judged(out.judged, state, queries, facts, inputs)
-    proof = prove(Artifact.open(out.pairs, "pairs"), material, present, queries["sealed"], test.evidence)
+    proof = prove(Artifact.open(out.pairs, "pairs"), material, present, queries["sealed"], test.evidence, model.path)
     with ArtifactWriter(out.leakage, "leakage", inputs) as writer:
         writer.facts |= vars(proof)
     counted = {str(side): len(of) for side, of in sorted(queries.items())}

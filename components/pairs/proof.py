@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from components.corpus.document import Document
 from components.corpus.documents import read as read_documents
+from components.pairs.ancestry import inherited
 from components.pairs.coverage import COVERED, FLOOR, Coverage, Matches, Shares
 from components.pairs.judged import Query
 from components.pairs.known import Known
@@ -35,7 +36,9 @@ SAMPLE = 1000
 AT_ONCE = 256
 
 
-def prove(written: Artifact, material: Material, present: Known, queries: list[Query], evidence: str) -> Leakage:
+def prove(
+    written: Artifact, material: Material, present: Known, queries: list[Query], evidence: str, base: Path
+) -> Leakage:
     """Measure the leakage on the pairs as they were written.
 
     Args:
@@ -44,12 +47,17 @@ def prove(written: Artifact, material: Material, present: Known, queries: list[Q
         present: Their sketches.
         queries: The sealed queries.
         evidence: Where those come from.
+        base: The model that the candidate starts from.
+
+    Raises:
+        TouchstoneError: BAD_SIGNATURES.
     """
     split = material.split
     judging = {document for query in queries for document in query.relevant}
     shares = compare(documents(material.artifact, judging), _pairs(written), split.groups).shares
     trains = {split.groups[one] for one, side in split.sides.items() if side == "train"}
     near = {one for one in judging if split.groups[one] in trains}
+    past = inherited(base, lambda: read_documents(material.artifact), split.groups, queries, _texts(written))
     covered = {one for one, share in shares.items() if share >= COVERED}
     ids = [bytes(one).hex() for one in present.ids]
     where = np.array([row for row, one in enumerate(ids) if one in judging], np.int64)
@@ -59,7 +67,7 @@ def prove(written: Artifact, material: Material, present: Known, queries: list[Q
         sealed_documents=len(judging),
         near=len(near),
         covered=len(covered),
-        leaked=len(near | covered),
+        leaked=len(near | covered | past.documents),
         anchors_left=sum(plain(pair.anchor) in asked for pair in _pairs(written)),
         equal_anchors=sum(row["reason"] == "EQUALS_JUDGED_QUERY" for row in written.rows("dropped", ["reason"])),
         bands=bands(shares.values()),
@@ -67,6 +75,10 @@ def prove(written: Artifact, material: Material, present: Known, queries: list[Q
         retired=len(split.retired),
         retired_share=len(split.retired) / (len(split.retired) + len(queries)),
         evidence=evidence,
+        ancestors=past.ancestors,
+        ancestor_texts=past.texts,
+        leaked_by_ancestors=len(past.documents),
+        asked_by_ancestors=past.queries,
     )
 
 
@@ -77,6 +89,10 @@ def documents(artifact: Artifact, wanted: set[str]) -> Iterator[Document]:
 
 def _pairs(artifact: Artifact) -> Iterator[Pair]:
     return map(Pair.from_row, artifact.rows("pairs"))
+
+
+def _texts(written: Artifact) -> Iterator[str]:
+    return (text for pair in _pairs(written) for text in (pair.anchor, pair.positive, *pair.negatives))
 
 
 class Found(NamedTuple):

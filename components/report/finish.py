@@ -29,19 +29,20 @@ def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, A
         succeeded: Whether every step that ran ended well.
 
     Returns:
-        The record: run, outcome, decision, error, inputs, publication.
+        The record: run, outcome, decision, held (why, where no look was spent), error, inputs, publication.
 
     Raises:
         TouchstoneError: UNKNOWN_OUTCOME, after the record is written, so that such a run ends red.
     """
     folder = State(state).run(run)
-    known = {name: _read(folder, f"{name}.json") for name in ("check", "verdict", "publication", "error")}
+    known = {name: _read(folder, f"{name}.json") for name in ("check", "verdict", "held", "publication", "error")}
     known["publication"] = known["publication"] or _found(target, run, known["verdict"])
     outcome = _outcome(known, succeeded)
     record = {
         "run": run,
         "outcome": outcome,
-        "decision": known["verdict"].get("decision"),
+        "decision": (known["verdict"] or known["held"]).get("decision"),
+        "held": known["held"] or None,
         "error": known["error"] or None if outcome == "FAILED" else None,
         "inputs": known["check"].get("inputs", {}),
         "publication": known["publication"] or None,
@@ -64,7 +65,7 @@ def _outcome(known: dict[str, dict[str, Any]], succeeded: bool) -> str:
         return "FAILED"
     if known["check"].get("task") == "SKIPPED_UNCHANGED":
         return "SKIPPED_UNCHANGED"
-    held = known["verdict"].get("decision", "PROMOTE") not in ("PROMOTE", "ERROR")
+    held = (known["verdict"] or known["held"]).get("decision", "PROMOTE") not in ("PROMOTE", "ERROR")
     return "HELD" if held else "FAILED"
 
 

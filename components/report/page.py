@@ -67,16 +67,18 @@ def short_page(record: dict[str, Any]) -> str:
     """The page of a run that ended without a verdict, or whose own page could not be made.
 
     Args:
-        record: `run`, `outcome`, `decision` (None without a verdict), `error` (code, what, found, expected, fix, step;
-            or None), `inputs` (name -> digest).
+        record: `run`, `outcome`, `decision` (None without a verdict), `held` (decision, text, dev, detectable; or
+            None), `error` (code, what, found, expected, fix, step; or None), `inputs` (name -> digest).
     """
-    known = {key: record.get(key) or {} for key in ("error", "inputs")}
-    known |= {"headline": _ending(record["outcome"], known["error"]), "decision": record.get("decision")}
+    known = {key: record.get(key) or {} for key in ("error", "inputs", "held")}
+    known |= {"headline": _ending(record["outcome"], known["error"], known["held"]), "decision": record.get("decision")}
     return _environment().get_template("short.html.j2").render(run=record["run"], outcome=record["outcome"], **known)
 
 
-def _ending(outcome: str, error: dict[str, Any]) -> str:
+def _ending(outcome: str, error: dict[str, Any], held: dict[str, Any]) -> str:
     """How the run ended, as a sentence."""
+    if held:
+        return f"Held: {held['text']}."
     if outcome == "SKIPPED_UNCHANGED":
         return "Skipped: nothing has changed since the last run."
     if outcome != "FAILED":

@@ -8,12 +8,27 @@ from pathlib import Path
 
 import torch
 
+from components.store.errors import TouchstoneError
+
 FAST_BF16 = {"avx512_bf16", "amx_bf16"}
 
 
 def device() -> str:
     """This process's GPU (`LOCAL_RANK` of a launcher, else the first) when there is one, else `cpu`."""
     return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+
+
+def check_devices(gpus: int) -> None:
+    """A pod that got other GPUs than it asked for would work, slowly or on too few, and say nothing.
+
+    Raises:
+        TouchstoneError: WRONG_DEVICES.
+    """
+    found = torch.cuda.device_count()
+    if gpus and found != gpus:
+        fix = 'Ask for as many as the node gives, or gpus: "0" for the processor.'
+        known = {"found": str(found), "expected": str(gpus), "fix": fix}
+        raise TouchstoneError("WRONG_DEVICES", "other GPUs than asked for", **known)
 
 
 def precision(device: str) -> str:

@@ -4,18 +4,19 @@ from kfp import dsl
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
-def resolve(model: str) -> str:
+def resolve(model: str, floating: bool = True) -> str:
     """Pin a model's address to the revision that production points at; "" when nothing was ever promoted.
 
     Args:
         model: `s3://bucket/prefix`, a folder, or either with `@revision`.
+        floating: Whether a remote model without a revision is taken.
     """
     from components.store.events import step
 
     with step("resolve"):
         from components.store.pull import pin
 
-        return pin(model)
+        return pin(model, floating=floating)
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)

@@ -1,8 +1,8 @@
 """Is this folder safe to load? Looked at file by file before any library opens it.
 
-Only safetensors weights, JSON, vocabularies and text; no code, no pickle, no link out of the folder, no key in a
-configuration that makes a library fetch or run code (CVE-2025-32434, CVE-2026-4372 and their like:
-`trust_remote_code=False` alone does not protect).
+Only safetensors weights, JSON, vocabularies, text and our own table of signatures; no code, no pickle, no link out of
+the folder, no key in a configuration that makes a library fetch or run code (CVE-2025-32434, CVE-2026-4372 and their
+like: `trust_remote_code=False` alone does not protect).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from components.store.errors import UserError
 WEIGHTS = ".safetensors"
 ALLOWED = {WEIGHTS, ".json", ".txt", ".md", ".model", ".vocab", ".jinja"}
 FORBIDDEN_KEYS = {"auto_map", "trust_remote_code", "_attn_implementation_internal", "custom_pipelines"}
-ASIDE = {"README.md", "manifest.json", "training.json", "promotion.json", "data_config.json"}
+SIGNATURES = "signatures.parquet"
+"""Hashes of what the model was trained on (`pairs/signatures.py`); no library takes it for weights."""
+ASIDE = {"README.md", "manifest.json", "training.json", "promotion.json", "data_config.json", SIGNATURES}
 """Files that say something about a model and do not change what it computes."""
 LEFT_OUT = {".gitattributes"}
 """What a checkout of a Hub repository has besides the model; never copied."""
@@ -90,7 +92,7 @@ def fingerprint(files: dict[str, dict[str, Any]]) -> str:
 def _check_file(folder: Path, name: str, path: Path) -> None:
     if path.is_symlink() or not path.resolve().is_relative_to(folder.resolve()):
         raise _unsafe(name, "a link")
-    if path.suffix not in ALLOWED:
+    if path.suffix not in ALLOWED and name != SIGNATURES:
         raise _unsafe(name, f"a {path.suffix or 'nameless'} file")
     if path.suffix == ".json":
         _check_keys(name, _json(name, path))

@@ -13,14 +13,18 @@ PERMANENT = {"MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL"}
 """Trying again does not help with these: the model is there and must not be loaded."""
 
 
-def pin(reference: str) -> str:
+def pin(reference: str, *, floating: bool = True) -> str:
     """The reference with its revision: as it stands if it has one, else what production points at now.
 
     Args:
         reference: `s3://bucket/prefix`, `s3://bucket/prefix@revision` or a folder's path.
+        floating: Whether a remote one without a revision is taken.
 
     Returns:
         `address@revision`, or "" when nothing was ever promoted at an S3 address.
+
+    Raises:
+        UserError: FLOATING_MODEL, or what reading the model store raises.
     """
     address, revision = split_reference(reference)
     if revision:
@@ -28,7 +32,11 @@ def pin(reference: str) -> str:
     if not address.startswith("s3://"):
         return f"{address}@{FolderModels(address).revision()}"
     head = S3Models(address).head()
-    return f"{address}@{head.revision}" if head else ""
+    pinned = f"{address}@{head.revision}" if head else ""
+    if not floating:
+        fix = f"Pin it (it means {pinned or 'nothing'} now), or set allow_floating: true in the recipe."
+        raise UserError("FLOATING_MODEL", f"{reference} names no revision", expected="address@revision", fix=fix)
+    return pinned
 
 
 def pull(reference: str, out: Path, *, optional: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -18,34 +19,54 @@ def main(path: str) -> int:
     job = Job.read(Path(path))
     if int(os.environ.get("RANK", "0")):
         os.environ["TOUCHSTONE_EVENTS"] = os.devnull
-    from components.training.trainer import train
-
     try:
-        train(job)
+        _work(job)
     except TouchstoneError as error:
         return _leave(job, error)
     except Exception as error:
         sys.stderr.writelines(traceback.format_tb(error.__traceback__))
-        return _leave(job, typed(error))
+        return _leave(job, typed(error, sharded=job.config.deepspeed is not None))
     return 0
 
 
-def typed(error: Exception) -> TouchstoneError:
-    """What a library's error means: memory or disk that ran out, or something nobody foresaw."""
+def _work(job: Job) -> None:
+    """Train, or measure what training would take."""
+    if job.trial:
+        from components.training.trial import measure
+
+        return measure(job)
+    from components.training.trainer import train
+
+    return train(job)
+
+
+def typed(error: Exception, *, sharded: bool = False) -> TouchstoneError:
+    """What a library's error means: memory or disk that ran out, or something nobody foresaw.
+
+    Args:
+        error: What the library raised.
+        sharded: DeepSpeed trains, with which the cached loss does not work.
+    """
     import torch
 
     text = str(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
-        fix = "Set training.tokens_at_once lower than it was, or take a machine with more memory."
+        less = "training.negatives or training.batch_size" if sharded else "training.tokens_at_once"
+        fix = f"Set {less} lower than it was, or take a machine with more memory."
         return TouchstoneError("OUT_OF_MEMORY", "memory ran out while training", fix=fix)
     if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in text:
         fix = "Give the step more ephemeral storage: a checkpoint takes three times the weights."
         return TouchstoneError("DISK_FULL", "the disk was full while training saved its work", fix=fix)
+    if isinstance(error, torch.distributed.DistError) or "by peer" in text:
+        fix = "See the step's log for the process that ended first, and why."
+        return TouchstoneError("TRAINING_DIED", "another training process died", fix=fix)
     return unexpected(error, "while training")
 
 
 def _leave(job: Job, error: TouchstoneError) -> int:
-    job.error.write_text(json.dumps(error.record()))
+    """The first error is the cause; what the other processes then run into is not."""
+    with contextlib.suppress(FileExistsError), job.error.open("x") as out:
+        json.dump(error.record(), out)
     return error.exit_code
 
 

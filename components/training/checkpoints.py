@@ -106,6 +106,15 @@ class Mirror:
             self.folder.upload(f"{path.name}/{file.relative_to(path).as_posix()}", file)
         self.folder.upload(f"{path.name}/{SEAL}", path / SEAL)
 
+    def share(self, path: Path, ranks: range) -> None:
+        """Copy what these processes wrote into another machine's folder than the first's: not named by the seal.
+
+        That is the state of their random numbers, and their parts of a sharded optimizer.
+        """
+        for rank in ranks:
+            for file in [*path.rglob(f"*_rank_{rank}_*"), *path.glob(f"rng_state_{rank}.pth")]:
+                self.folder.upload(f"{path.name}/{file.relative_to(path).as_posix()}", file)
+
     def pull(self, into: Path) -> None:
         """Bring what is kept; whether it is whole is found out by `newest`."""
         for entry in list(self.folder.list()):

@@ -6,6 +6,8 @@ from kfp import dsl
 @dsl.component(base_image="touchstone-train", install_kfp_package=False)
 def train(
     state: str,
+    snapshot: str,
+    guards: list[str],
     pairs: dsl.Input[dsl.Dataset],
     judged: dsl.Input[dsl.Dataset],
     passages: dsl.Input[dsl.Dataset],
@@ -13,11 +15,13 @@ def train(
     gpus: str,
     config: dict[str, object],
     candidate: dsl.Output[dsl.Model],
-) -> None:
-    """Fine-tune the base on the pairs, on every GPU of the pod; the best checkpoint by dev nDCG@10 wins.
+) -> str:
+    """Fine-tune the base on the pairs, on every GPU of the pod; returns LEARNED, or NOTHING_LEARNED.
 
     Args:
         state: The line's state, for checkpoints that outlive a pod.
+        snapshot: The listing's digest, for the guards.
+        guards: Names of the general benchmarks; a part of each looks on.
         pairs: Training pairs.
         judged: Judged queries of the dev side.
         passages: The retrieval corpus.
@@ -29,12 +33,15 @@ def train(
     from components.store.events import step
 
     with step("train"):
+        from functools import partial
         from pathlib import Path
 
         from components.training.config import TrainingConfig
+        from components.training.guarding import keep
         from components.training.job import Data
         from components.training.launch import launch
 
         checked = TrainingConfig.parse(config, where="training")
         data = Data(*(Path(artifact.path) for artifact in (pairs, judged, passages, base)))
-        launch(data, gpus, checked, Path(candidate.path), state)
+        looking_on = partial(keep, state, snapshot, guards)
+        return launch(data, gpus, checked, Path(candidate.path), state, looking_on)

@@ -17,7 +17,7 @@ from sentence_transformers import (
 from sentence_transformers.base.sampler import BatchSamplers
 
 from components.retrieval.precision import precision
-from components.training import checkpoints
+from components.training import checkpoints, zero
 from components.training.checkpoints import Mirror
 from components.training.collate import Collator
 from components.training.dev import Judge
@@ -28,14 +28,6 @@ from components.training.watch import Watch, check_finite
 from components.training.world import World
 
 METRIC = "dev_ndcg@10"
-ZERO2: dict[str, Any] = {
-    "zero_optimization": {"stage": 2, "overlap_comm": True, "reduce_bucket_size": "auto"},
-    "train_micro_batch_size_per_gpu": "auto",
-    "gradient_accumulation_steps": "auto",
-    "gradient_clipping": "auto",
-    "bf16": {"enabled": "auto"},
-    "optimizer": {"type": "AdamW", "params": {"lr": "auto", "weight_decay": "auto", "torch_adam": True}},
-}
 
 
 class Fit(SentenceTransformerTrainer):
@@ -67,17 +59,25 @@ class Fit(SentenceTransformerTrainer):
         """A whole checkpoint, in every process at once."""
         check_finite(float(self._weights_sum()), self.state.global_step)
         super()._save_checkpoint(model, trial)
+        path = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         self.world.wait()
+        self.world.machine(lambda: self._share(path))
         if self.judge:
-            folder = Path(self.args.output_dir)
-            path, best = folder / f"checkpoint-{self.state.global_step}", self.judge.best[0]
-            meter = self.watch.meter
-            known = {"curve": self.judge.curve, "losses": meter.losses, "tokens": meter.tokens}
-            checkpoints.seal(path, known)
-            if self.mirror:
-                self.mirror.push(path, folder / f"checkpoint-{best}" if best else None)
-            checkpoints.prune(folder, best)
+            self._seal(path, self.judge)
         self.world.wait()
+
+    def _share(self, path: Path) -> None:
+        """Save what another machine than the first has written: its disk may be lost with it."""
+        if self.mirror and not self.world.main:
+            self.mirror.share(path, range(self.world.rank, self.world.rank + self.world.local_size))
+
+    def _seal(self, path: Path, judge: Judge) -> None:
+        """Make it a checkpoint, mirror it, and drop what nobody needs any more."""
+        best, meter = judge.best[0], self.watch.meter
+        checkpoints.seal(path, {"curve": judge.curve, "losses": meter.losses, "tokens": meter.tokens})
+        if self.mirror:
+            self.mirror.push(path, path.with_name(f"checkpoint-{best}") if best else None)
+        checkpoints.prune(path.parent, best)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Weights and configuration, no card."""
@@ -99,8 +99,8 @@ def arguments(job: Job, world: World, plan: Plan, rate: float) -> SentenceTransf
         learning_rate=rate / 2**job.attempt.slower,
         warmup_steps=config.warmup,
         seed=config.seed,
-        bf16=kind == "bf16",
-        fp16=kind == "fp16",
+        bf16=kind == "bf16" and not config.deepspeed,
+        fp16=kind == "fp16" and not config.deepspeed,
         use_cpu=world.device == "cpu",
         batch_sampler=BatchSamplers.NO_DUPLICATES,
         eval_strategy="no",
@@ -110,7 +110,7 @@ def arguments(job: Job, world: World, plan: Plan, rate: float) -> SentenceTransf
         dataloader_drop_last=True,
         ddp_find_unused_parameters=False,
         ddp_timeout=int(config.patience_minutes * 60),
-        deepspeed=ZERO2 if config.deepspeed else None,
+        deepspeed=zero.settings(kind) if config.deepspeed else None,
         disable_tqdm=True,
         report_to="none",
         dataloader_pin_memory=world.device != "cpu",

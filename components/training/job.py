@@ -36,6 +36,21 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A few steps that are measured, in place of a training.
+
+    Attributes:
+        pairs: How many pairs to assume; 0 for those of the artifacts. Assumed ones have texts that mean nothing.
+        negatives: Hard negatives of each assumed pair.
+        tokens: Tokens of an assumed passage.
+    """
+
+    pairs: int = 0
+    negatives: int = 0
+    tokens: int = 128
+
+
+@dataclass(frozen=True)
 class Job:
     """What to train, with what, and where to leave the result.
 
@@ -44,6 +59,7 @@ class Job:
         processes: How many processes there must be; checked inside.
         gpus: How many GPUs each machine must show; checked inside, 0 for the processor.
         mirror: Where checkpoints are kept besides; "" for nowhere.
+        trial: Measure a few steps rather than train.
     """
 
     data: Data
@@ -53,6 +69,7 @@ class Job:
     config: TrainingConfig
     attempt: Attempt = field(default_factory=Attempt)
     mirror: str = ""
+    trial: Trial | None = None
 
     @property
     def model(self) -> Path:
@@ -80,6 +97,16 @@ class Job:
         return self.work / "plan.json"
 
     @property
+    def facts(self) -> Path:
+        """What a trial measured."""
+        return self.work / "facts.json"
+
+    @property
+    def guards(self) -> Path:
+        """Where the dev parts of guards lie."""
+        return self.work / "guards"
+
+    @property
     def checkpoints(self) -> Path:
         """Where checkpoints lie."""
         return self.work / "checkpoints"
@@ -90,6 +117,7 @@ class Job:
         data = {name: str(value) for name, value in vars(self.data).items()}
         known: dict[str, Any] = {name: getattr(self, name) for name in ("processes", "gpus", "mirror")}
         known |= {"work": str(self.work), "config": self.config.model_dump(), "attempt": asdict(self.attempt)}
+        known["trial"] = asdict(self.trial) if self.trial else None
         path.write_text(json.dumps(known | {"data": data}))
         return path
 
@@ -102,5 +130,6 @@ class Job:
             "data": Data(**{name: Path(value) for name, value in values["data"].items()}),
             "attempt": Attempt(**values["attempt"]),
             "work": Path(values["work"]),
+            "trial": Trial(**values["trial"]) if values["trial"] else None,
         }
         return cls(**values)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,12 +20,20 @@ from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError, UserError
 from components.store.events import note, warn
 from components.store.models import Model, write_model
+from components.training import zero
 from components.training.config import TrainingConfig
 from components.training.job import Data, Job
+from components.training.lineage import remember
 from components.training.recovery import again
 
+Keep = Callable[[Path], None]
 
-def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str = "") -> None:
+
+def nothing(_: Path) -> None:
+    """No guards."""
+
+
+def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str = "", keep: Keep = nothing) -> str:
     """Train on every GPU asked for (or the processor when `gpus` is "0") and write the candidate to `out`.
 
     Args:
@@ -34,21 +42,30 @@ def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str 
         config: The recipe's section.
         out: Where the candidate goes; nothing is left there on failure.
         state: The line's state, for `config.mirror_checkpoints`.
+        keep: Leaves the dev parts of guards in a folder.
+
+    Returns:
+        LEARNED, or NOTHING_LEARNED when the candidate is the base itself.
 
     Raises:
         TouchstoneError: whatever the processes put on record, TRAINING_DIED or TRAINING_HANGS.
     """
     if not gpus.isdecimal():
         raise UserError("BAD_GPUS", "the number of GPUs is no whole number", found=gpus, expected='"0", "1", ...')
+    zero.require(config, processes(int(gpus)))
     base_model = Model.open(data.base).require("base")
     inputs = {"pairs": Artifact.open(data.pairs, "pairs").digest, "base": base_model.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         mirror = state if config.mirror_checkpoints else ""
         job = Job(data, Path(work), processes(int(gpus)), int(gpus), config, mirror=mirror)
+        keep(job.guards)
         _persist(job)
+        remember(job.model, data.pairs, data.base)
         write_model(out, job.model, reference="candidate", inputs=inputs)
-    _tell(json.loads((out / "training.json").read_text()))
+    known = json.loads((out / "training.json").read_text())
+    _tell(known)
+    return "LEARNED" if known["learned"] else "NOTHING_LEARNED"
 
 
 def _tell(known: dict[str, object]) -> None:
@@ -85,7 +102,7 @@ def _persist(job: Job) -> None:
             return _run(command(job.write(), job.gpus), job)
         except TouchstoneError as error:
             tokens = json.loads(job.plan.read_text())["tokens"] if job.plan.exists() else 0
-            found = again(error, job.attempt, tokens)
+            found = again(error, job.attempt, tokens, cached=job.config.deepspeed is None)
             if found is None:
                 raise
             warn(found[1])

@@ -19,7 +19,8 @@ from components.store.errors import TouchstoneError
 from components.store.events import emit
 from components.training import blend
 from components.training.config import TrainingConfig
-from components.training.dev import Judge
+from components.training.dev import Judge, Scores
+from components.training.guarding import Guards, held
 from components.training.job import Job
 from components.training.planner import Plan, Size
 from components.training.texts import Texts
@@ -60,31 +61,58 @@ def save(setting: Setting, meter: Meter, known: dict[str, Any]) -> None:
     """Write the weights that dev asks for; the base's own files when nothing was better."""
     job, judge, model = setting.job, setting.judge, setting.model
     assert judge is not None
-    step, scores = _choose(setting, judge)
-    if step:
+    choice = _choose(setting, judge)
+    if choice.step:
         model.max_seq_length = judge.length
         model.save_pretrained(str(job.model), create_model_card=False, safe_serialization=True)
     else:
         shutil.copytree(job.data.base, job.model, ignore=shutil.ignore_patterns("manifest.json", "training.json"))
-    known |= {"blend": step, "blended": scores, "learned": step > 0, "dev": judge.curve, "dev_best": scores[str(step)]}
+    known |= choice.record() | {"dev": judge.curve, "dev_queries": len(judge.base)}
     known |= {"loss": [point[:2] for point in meter.losses], "rates": [point[::2] for point in meter.losses]}
     (job.model / "training.json").write_text(json.dumps(_record(setting) | known, indent=1, sort_keys=True))
 
 
-def _choose(setting: Setting, judge: Judge) -> tuple[float, dict[str, float]]:
-    """How far from the base to go; the model is left with those weights. Step -> dev nDCG@10."""
-    model, best = setting.model, judge.best
+@dataclass(frozen=True)
+class Choice:
+    """How far from the base to go.
+
+    Attributes:
+        step: Part of the way.
+        scores: Step -> nDCG@10 of every dev query.
+        changes: Step -> guard -> mean gain of its dev part against the base.
+        error: Standard error of the tuned model's gain on dev, if it was measured.
+    """
+
+    step: float
+    scores: dict[float, Scores]
+    changes: dict[float, dict[str, float]]
+    error: float | None = None
+
+    def record(self) -> dict[str, Any]:
+        """What `training.json` says of it."""
+        means = {str(step): float(found.mean()) for step, found in self.scores.items()}
+        known = {"blend": self.step, "blended": means, "learned": self.step > 0, "dev_best": means[str(self.step)]}
+        guards = {str(step): found for step, found in self.changes.items() if found}
+        return known | {"dev_error": self.error, "guards": guards}
+
+
+def _choose(setting: Setting, judge: Judge) -> Choice:
+    """Score the way from the base to the best checkpoint; the model is left where it should be."""
+    model, best, config = setting.model, judge.best, setting.config
     if not best[0]:
-        return 0.0, {"0.0": best[1]}
+        return Choice(0.0, {0.0: judge.base}, {})
     base, tuned = _weights(setting.job.data.base), _weights(setting.job.checkpoints / f"checkpoint-{best[0]}")
-    scores = {0.0: judge.base}
-    for step in blend.STEPS[1:] if setting.config.blend else (1.0,):
+    model.load_state_dict(base)
+    guards = Guards.read(setting.job.guards, config.dev_documents, model)
+    scores, changes = {0.0: judge.base}, {0.0: dict.fromkeys(guards.parts, 0.0)}
+    for step in blend.STEPS[1:] if config.blend else (1.0,):
         model.load_state_dict(blend.weights(base, tuned, step))
-        scores[step] = judge.score(model)
+        scores[step], changes[step] = judge.score(model), guards.changes(model)
     _check(float(scores[1.0].mean()), best[1])
-    chosen = blend.choose(scores, judge.dev.clusters) if setting.config.blend else 1.0
+    allowed = {step: found for step, found in scores.items() if held(changes[step])}
+    chosen = blend.choose(allowed, judge.dev.clusters) if config.blend else 1.0
     model.load_state_dict(blend.weights(base, tuned, chosen))
-    return chosen, {str(step): float(found.mean()) for step, found in scores.items()}
+    return Choice(chosen, scores, changes, blend.standard_error(scores[1.0] - scores[0.0], judge.dev.clusters))
 
 
 def _weights(folder: Path) -> blend.Weights:

@@ -12,7 +12,7 @@ SLOWER = 2
 """The learning rate is halved at most so often."""
 
 
-def again(error: TouchstoneError, attempt: Attempt, tokens: int) -> tuple[Attempt, str] | None:
+def again(error: TouchstoneError, attempt: Attempt, tokens: int, *, cached: bool = True) -> tuple[Attempt, str] | None:
     """The next attempt and what is said about it, or None when the error stands.
 
     Less memory goes through the cached loss, which sees the same negatives. A smaller rate goes on from the last
@@ -22,9 +22,10 @@ def again(error: TouchstoneError, attempt: Attempt, tokens: int) -> tuple[Attemp
         error: What ended the attempt.
         attempt: The one that ended.
         tokens: What went through the model at once.
+        cached: Whether the cached loss may be used: with DeepSpeed its gradients are wrong.
     """
     number = attempt.number + 1
-    if error.code == "OUT_OF_MEMORY" and tokens > LEAST_TOKENS:
+    if error.code == "OUT_OF_MEMORY" and cached and tokens > LEAST_TOKENS:
         less = max(LEAST_TOKENS, tokens // 2)
         text = f"memory ran out: once more with {less:,} tokens at once, the same negatives by the cached loss"
         return replace(attempt, number=number, tokens_at_once=less), text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import asdict, replace
 from typing import Any
@@ -17,6 +18,7 @@ from components.store.events import emit, warn
 from components.store.models import Model
 from components.training import checkpoints, guide, planner, texts
 from components.training.checkpoints import Checkpoint, Mirror
+from components.training.config import TrainingConfig
 from components.training.dev import DevSet, Judge
 from components.training.fit import Fit, arguments, collator, dataset, freeze_unused
 from components.training.guide import Guide
@@ -27,7 +29,7 @@ from components.training.memory import free
 from components.training.outcome import Setting, rates, save
 from components.training.planner import Load, Plan
 from components.training.temperature import fitting
-from components.training.texts import Texts
+from components.training.texts import Texts, Tokenize
 from components.training.watch import Meter, Watch
 from components.training.world import World
 
@@ -58,7 +60,7 @@ def _prepare(job: Job, world: World) -> Setting:
     base = Encoder.load(job.data.base).model
     freeze_unused(base)
     words = _texts(job, world, base)
-    size, load = planner.measure(base), Load(len(words.rows), words.negatives, _tokens(words), words.distinct)
+    size, load = planner.measure(base), loaded(words)
     config = job.config
     if job.attempt.tokens_at_once:
         config = config.model_copy(update={"tokens_at_once": job.attempt.tokens_at_once})
@@ -80,23 +82,29 @@ def _dev(job: Job) -> DevSet:
     return DevSet.read(job.data.judged, job.data.passages, job.config.dev_documents)
 
 
-def _tokens(words: Texts) -> float:
-    """Mean tokens of a row."""
-    return float(words.lengths[words.rows.reshape(-1)].sum() / max(1, len(words.rows)))
+def loaded(words: Texts) -> Load:
+    """The pairs in numbers."""
+    tokens = float(words.lengths[words.rows.reshape(-1)].sum() / max(1, len(words.rows)))
+    return Load(len(words.rows), words.negatives, tokens, words.distinct)
 
 
-def _texts(job: Job, world: World, base: SentenceTransformer) -> Texts:
-    """Every text tokenized once on each machine."""
+def tokenizer(base: SentenceTransformer, config: TrainingConfig) -> Tokenize:
+    """What makes tokens of texts, with the model's prompts, cut where training cuts them."""
     prompts = Encoder(base).prompts
-    length = min(job.config.max_tokens, base.max_seq_length or job.config.max_tokens)
+    length = min(config.max_tokens, base.max_seq_length or config.max_tokens)
 
     def tokenize(found: list[str], role: str) -> list[list[int]]:
         lines = [prompts[role] + text for text in found]
         known: list[list[int]] = base.tokenizer(lines, truncation=True, max_length=length)["input_ids"]
         return known
 
-    folder = job.work / "texts"
-    world.machine(lambda: _discard(texts.write(folder, Artifact.open(job.data.pairs, "pairs"), tokenize)))
+    return tokenize
+
+
+def _texts(job: Job, world: World, base: SentenceTransformer) -> Texts:
+    """Every text tokenized once on each machine."""
+    folder, pairs = job.work / "texts", Artifact.open(job.data.pairs, "pairs")
+    world.machine(lambda: _discard(texts.write(folder, pairs, tokenizer(base, job.config))))
     return Texts.open(folder)
 
 
@@ -113,7 +121,7 @@ def _temperature(setting: Setting) -> float:
     return fitting(setting.judge.dev, *setting.judge.vectors, setting.plan.batch)
 
 
-def _guide(setting: Setting) -> Guide | None:
+def guiding(setting: Setting) -> Guide | None:
     """What the untrained model thinks of every text, if the loss asks."""
     if not (setting.config.mask_false_negatives or setting.config.towards_base):
         return None
@@ -130,14 +138,7 @@ def _fit(setting: Setting) -> tuple[Watch, Mask, float]:
     """Run the trainer; seconds it took, evaluation included."""
     job, world, plan = setting.job, setting.world, setting.plan
     mask = Mask(guided=setting.config.mask_false_negatives)
-    loss = RankingLoss(
-        setting.model,
-        _objective(setting),
-        columns=2 + setting.texts.negatives,
-        chunks=_chunks(world, plan),
-        guide=_guide(setting),
-        mask=mask,
-    )
+    loss = ranking(setting, guiding(setting), mask)
     mirror = Mirror(job.mirror, _name(job)) if job.mirror else None
     found = _resume(setting, mirror)
     curve = setting.judge.curve if setting.judge else [(0, 0.0)]
@@ -146,22 +147,30 @@ def _fit(setting: Setting) -> tuple[Watch, Mask, float]:
         setting.judge.curve[:] = [(step, value) for step, value in found.known["curve"]]
         watch.meter.losses[:] = [tuple(point) for point in found.known["losses"]]
         watch.meter.tokens = found.known["tokens"]
-    trainer = Fit(
-        judge=setting.judge,
-        world=world,
-        watch=watch,
-        mirror=mirror,
-        model=setting.model,
-        args=arguments(job, world, plan, planner.learning_rate(setting.config, setting.size)),
-        train_dataset=dataset(setting.texts),
-        data_collator=collator(setting.texts, setting.model),
-        loss=loss,
-    )
+    trainer = Fit(judge=setting.judge, world=world, watch=watch, mirror=mirror, **parts(setting, loss))
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(found.path) if found else None)
     if mirror and setting.judge and not watch.interrupted:
         mirror.clear()
     return watch, mask, time.monotonic() - start
+
+
+def ranking(setting: Setting, guide: Guide | None, mask: Mask) -> RankingLoss:
+    """The loss that the setting asks for."""
+    chunks, columns = chunking(setting.world, setting.plan), 2 + setting.texts.negatives
+    return RankingLoss(setting.model, _objective(setting), columns=columns, chunks=chunks, guide=guide, mask=mask)
+
+
+def parts(setting: Setting, loss: RankingLoss) -> dict[str, Any]:
+    """What the library's trainer is made of."""
+    rate = planner.learning_rate(setting.config, setting.size)
+    return {
+        "model": setting.model,
+        "args": arguments(setting.job, setting.world, setting.plan, rate),
+        "train_dataset": dataset(setting.texts),
+        "data_collator": collator(setting.texts, setting.model),
+        "loss": loss,
+    }
 
 
 def _objective(setting: Setting) -> Objective:
@@ -175,7 +184,7 @@ def _objective(setting: Setting) -> Objective:
     )
 
 
-def _chunks(world: World, plan: Plan) -> Chunks:
+def chunking(world: World, plan: Plan) -> Chunks:
     """On a processor small chunks always: padding costs as much as text. On a GPU as much at once as fits."""
     if plan.cached or world.device != "cpu":
         return Chunks(tokens=plan.tokens_at_once or 1 << 20, cached=plan.cached)
@@ -191,9 +200,15 @@ def _name(job: Job) -> dict[str, Any]:
 def _resume(setting: Setting, mirror: Mirror | None) -> Checkpoint | None:
     """The newest whole checkpoint, of this machine or else of the mirror."""
     folder, world = setting.job.checkpoints, setting.world
-    if mirror and not list(folder.glob("checkpoint-*")):
-        world.machine(lambda: mirror.pull(folder))
     found = checkpoints.newest(folder)
+    if mirror and world.any(found is None):
+        world.machine(lambda: mirror.pull(folder))
+        found = checkpoints.newest(folder)
+    step = found.step if found else 0
+    if world.any(step != world.once(lambda: step)):
+        warn("not every machine has the newest checkpoint: training starts over")
+        world.machine(lambda: shutil.rmtree(folder, ignore_errors=True))
+        return None
     if found and world.main:
         emit("resume", f"going on from step {found.step}")
     return found

@@ -69,7 +69,7 @@ class Watch(TrainerCallback):
         """Set the rate of this attempt, whatever a checkpoint brought along."""
         for group in known["optimizer"].param_groups:
             group["initial_lr"] = args.learning_rate
-        scheduler = known["lr_scheduler"]
+        scheduler = getattr(known["lr_scheduler"], "scheduler", known["lr_scheduler"])  # DeepSpeed's stands around it
         scheduler.base_lrs = [args.learning_rate] * len(scheduler.base_lrs)
         for group, rate in zip(known["optimizer"].param_groups, _rates(scheduler), strict=True):
             group["lr"] = rate

@@ -12,8 +12,9 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from components.retrieval.precision import device
+from components.retrieval.precision import check_devices, device
 from components.store.errors import TouchstoneError
+from components.training import zero
 from components.training.job import Job
 
 T = TypeVar("T")
@@ -42,11 +43,9 @@ class World:
         """Meet the others; each must see the GPUs that were asked for.
 
         Raises:
-            TouchstoneError: WRONG_DEVICES or WORLD_SIZE.
+            TouchstoneError: WRONG_DEVICES, WORLD_SIZE, NO_DEEPSPEED or NOTHING_TO_SHARD.
         """
-        _check_devices(job.gpus)
-        if job.config.deepspeed:
-            os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
+        check_devices(job.gpus)
         where, limit = device(), timedelta(minutes=job.config.patience_minutes)
         size = int(os.environ.get("WORLD_SIZE", "1"))
         if size != job.processes:
@@ -56,6 +55,8 @@ class World:
                 found=f"{size} processes",
                 expected=f"{job.processes}",
             )
+        zero.require(job.config, size)
+        zero.prepare(job.config, where)
         PartialState(cpu=where == "cpu", **({"timeout": limit} if size > 1 else {}))
         known = {name: int(os.environ.get(name, default)) for name, default in _GIVEN.items()}
         return cls(where, size, known["RANK"], known["LOCAL_RANK"], known["LOCAL_WORLD_SIZE"])
@@ -93,14 +94,3 @@ class World:
 
 _GIVEN = {"RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
 """What a launcher sets, and what holds without one."""
-
-
-def _check_devices(gpus: int) -> None:
-    """A pod that got other GPUs than it asked for would train, slowly or on too few, and say nothing."""
-    found = torch.cuda.device_count()
-    if gpus and found != gpus:
-        fix = 'Ask for as many as the node gives, or gpus: "0" for the processor.'
-        expected = str(gpus)
-        raise TouchstoneError(
-            "WRONG_DEVICES", "other GPUs than asked for", found=str(found), expected=expected, fix=fix
-        )

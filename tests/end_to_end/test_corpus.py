@@ -22,7 +22,7 @@ SIZES = {1: 10**9, 3: 20_000}
 
 
 def values(state: str, shard_bytes: int) -> dict[str, Any]:
-    known = {"name": "shards", "state": state, "target": f"{PLACE}/hub", "base_model": f"{PLACE}/base"}
+    known = {"name": "shards", "state": state, "target": f"{PLACE}/hub", "base_model": f"{PLACE}/base@{'0' * 40}"}
     corpus = {"sources": [f"{PLACE}/docs"], "shard_bytes": shard_bytes}
     return known | {"corpus": corpus, "pairs": {"judged": f"{PLACE}/judged"}}
 

@@ -22,6 +22,7 @@ from components.gate.files import replay
 from components.pairs.config import FiltersConfig
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
+from components.store.state import State
 from components.training.dev import DevSet
 from pipelines import demo, local
 from pipelines.screen import Screen, draw_pairs
@@ -82,6 +83,16 @@ def test_one_equal_to_the_champion_is_held_and_its_steps_come_from_the_cache(lin
     assert (verdict(record)["decision"], verdict(record)["against"]) == ("HOLD_NOT_BETTER", "champion")
     assert record["steps"].keys() == UNCACHED
     assert line.hub() == hub
+
+
+def test_a_training_that_learned_nothing_holds_without_a_look(line: Line) -> None:
+    hub, ledger = line.hub(), State(line.recipe.state).get("ledger.json")
+    slow = line.recipe.training.model_copy(update={"learning_rate": 1e-7, "steps": 1})
+    record = replace(line, recipe=line.recipe.model_copy(update={"training": slow})).run()
+    assert (record["outcome"], record["decision"]) == ("HELD", "HOLD_NOT_BETTER")
+    assert "abstain" in record["steps"] and "unseal" not in record["steps"]
+    assert "no look was spent" in Path("runs/latest/report.html").read_text()
+    assert (line.hub(), State(line.recipe.state).get("ledger.json")) == (hub, ledger)
 
 
 def test_training_that_dies_ends_red_with_a_record_and_production_untouched(line: Line) -> None:

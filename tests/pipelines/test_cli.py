@@ -125,10 +125,18 @@ def test_a_server_that_cannot_be_used(
 
 @pytest.mark.parametrize("model", ["s3://tests/no-model-here", "no-such-folder", "."])
 def test_a_model_that_is_none(recipe: dict, told: Told, model: str) -> None:
+    recipe["allow_floating"] = True
     code, error = told("run", write(recipe, base_model=model))
     assert code == 2
     assert "model" in error
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("model", ["s3://tests/base", "hf://org/base", "s3://tests/base@"])
+def test_a_remote_base_must_be_pinned(recipe: dict, told: Told, model: str) -> None:
+    code, error = told("run", write(recipe, base_model=model))
+    assert (code, f"base_model is '{model}', must be pinned" in error) == (2, True)
+    assert "allow_floating: true" in error
 
 
 def test_the_history_of_a_line_without_promotions(recipe: dict, told: Told, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,7 +52,7 @@ def test_pairs_are_told_by_source_with_the_log_and_the_proof() -> None:
     log = {"rows": 5_000, "used": 4_000, "dropped": {"BOT": 900, "BAD_POSITION": 100}, "few_clicks": 33}
     pairs = {"pairs": 2_410, "sources": sources, "log": log, "negatives": 40, "pairs_with_negatives": 10}
     judged = {"dev": 300, "sealed_queries": 1_300, "evidence": "logs", "dropped": {"NEAR_COPY_ADDED": 4}}
-    proof = {"leaked": 0, "sealed_documents": 1_100, "anchors_left": 0, "bands": [1_000, 60, 40, 0]}
+    proof = {"leaked": 0, "sealed_documents": 1_100, "anchors_left": 0, "bands": [1_000, 60, 40, 0], "near": 0}
     found = {"pairs": pairs, "judged": judged, "leakage": proof | {"retired": 1, "retired_share": 0.001}, "digest": "d"}
     draw_pairs(Screen(out), {"found": found, "seconds": 3.0, "peak_memory_bytes": 1e9, "log": "runs/x/log.jsonl"})
     told = [" ".join(line.split()) for line in out.getvalue().splitlines()]
@@ -61,6 +61,7 @@ def test_pairs_are_told_by_source_with_the_log_and_the_proof() -> None:
     assert "negatives 40, for 10 pairs" in told
     assert "judged 300 dev and 1,300 sealed queries (logs)" in told
     assert "leakage 0 of 1,100 judging documents are found in what trains, 0 of the sealed queries" in told
+    assert "ancestors what the base was trained on is unknown: the base does not tell" in told
 
 
 def test_a_hold_says_why_what_it_could_have_seen_and_what_would_help() -> None:

@@ -64,6 +64,12 @@ CASES: dict[str, tuple[dict[str, Any], bool, str, str]] = {
     "the scores were none": ({"check": RETRAIN, "verdict": ERROR, "error": REFUSED}, False, "FAILED", ""),
     "an error that nobody saw": ({"check": RETRAIN, "verdict": ERROR}, True, "FAILED", ""),
     "to be promoted, and nothing was published": ({"check": RETRAIN, "verdict": PROMOTE}, True, "FAILED", ""),
+    "nothing was learned": (
+        {"check": RETRAIN, "held": HOLD | {"text": "it is so", "dev": [], "detectable": None}},
+        True,
+        "HELD",
+        "s3://tests/hub@old",
+    ),
     "no verdict": ({"check": RETRAIN}, True, "FAILED", ""),
     "nothing known": ({}, True, "FAILED", ""),
     "died at once": ({}, False, "FAILED", ""),
@@ -85,7 +91,8 @@ def test_what_became_of_a_run(place: str, case: str) -> None:
     assert json.loads(folder.read("record.json")) == {
         "run": "run",
         "outcome": outcome,
-        "decision": left.get("verdict", {}).get("decision"),
+        "decision": left.get("verdict", left.get("held", {})).get("decision"),
+        "held": left.get("held"),
         "error": left.get("error") if outcome == "FAILED" else None,
         "inputs": left.get("check", {}).get("inputs", {}),
         "publication": left.get("publication"),

@@ -266,6 +266,9 @@ def test_leakage_is_said_in_words():
     leaked = Leakage(1034, 2, leaked=2, equal_anchors=1)
     assert "2 of the 1,034 documents that judge are found" in words(page(promotion(leakage=leaked)))
     assert "Not measured: no document judges" in words(page(promotion(leakage=Leakage(0, 0))))
+    assert "what the base was trained on is unknown" in words(page(promotion()))
+    known = Leakage(1034, 2, leaked=2, ancestors="partly", ancestor_texts=5000, leaked_by_ancestors=2)
+    assert "2 documents and 0 queries are found in the 5,000 texts" in words(page(promotion(leakage=known)))
 
 
 def test_numbers_that_are_none_are_drawn_at_the_edge():
@@ -302,6 +305,15 @@ def test_a_skip_and_a_failure_without_a_record_are_told():
         {"run": "r1", "outcome": "SKIPPED_UNCHANGED", "error": None, "inputs": {}}
     )
     assert "the cause is not on record" in short_page({"run": "r1", "outcome": "FAILED", "error": {}, "inputs": {}})
+
+
+def test_a_training_that_learned_nothing_is_told_with_what_dev_could_have_seen():
+    text = "training found nothing better than the base on dev (nDCG@10 0.640); no look was spent"
+    held = {"decision": "HOLD_NOT_BETTER", "text": text, "dev": [[0, 0.64], [24, 0.63]], "detectable": 0.012}
+    html = short_page({"run": "r1", "outcome": "HELD", "decision": "HOLD_NOT_BETTER", "held": held, "inputs": {}})
+    told = words(html)
+    assert f"Held: {text}." in told and "Production stays as it is." in told
+    assert "a gain of +0.012 four times in five" in told and "<td>24</td><td>0.630</td>" in html
 
 
 def test_a_short_page_claims_no_failure_of_a_run_that_promoted():

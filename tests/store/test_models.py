@@ -69,6 +69,15 @@ def test_a_floating_reference_is_pinned_to_what_production_points_at(place):
     assert pin(f"{place}@another") == f"{place}@another"
 
 
+def test_a_base_may_be_asked_to_be_pinned_already(place, tiny_model):
+    assert S3Models(place).promote(promotion(1, revision="first"))
+    with pytest.raises(UserError, match="names no revision") as raised:
+        pin(place, floating=False)
+    assert (raised.value.code, f"{place}@first" in raised.value.fix) == ("FLOATING_MODEL", True)
+    assert pin(f"{place}@another", floating=False) == f"{place}@another"
+    assert pin(str(tiny_model), floating=False), "a folder is not remote"
+
+
 def test_a_folder_is_pinned_by_its_content(model, tmp_path):
     reference = pin(str(model))
     assert reference == pin(str(model)) != pin(str(shutil.copytree(model, tmp_path / "copy")))

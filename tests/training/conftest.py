@@ -36,8 +36,12 @@ def body(action: str, thing: str) -> str:
 @pytest.fixture
 def data(tmp_path: Path, tiny_model: Path) -> Data:
     """The artifacts that training reads."""
+    return small_training(tmp_path / "data", tiny_model)
+
+
+def small_training(folder: Path, model: Path) -> Data:
+    """Put the artifacts that training reads there."""
     names = [(f"{ASKED[action]} {thing}", body(action, thing)) for thing in THINGS for action in ACTIONS]
-    folder = tmp_path / "data"
     with ArtifactWriter(folder / "pairs", "pairs") as out:
         pairs = [Pair(name, text, "headings", f"d{i}", f"d{i}", 0, len(text)) for i, (name, text) in enumerate(names)]
         out.table("pairs", PAIR_SCHEMA, (pair.row() for pair in pairs))
@@ -46,5 +50,5 @@ def data(tmp_path: Path, tiny_model: Path) -> Data:
         out.table("passages", PASSAGE_SCHEMA, map(vars, rows))
     queries = [Query(f"q{i}", f"How do I {names[i][0]}?", (), {f"d{i}": 1}) for i in range(0, 60, 4)]
     judged.write(folder / "judged", "judged", queries, {"sealed": "0" * 64}, {})
-    write_model(folder / "base", tiny_model, reference="base")
+    write_model(folder / "base", model, reference="base")
     return Data(*(folder / name for name in ("pairs", "judged", "passages", "base")))

@@ -1,8 +1,10 @@
 """One training process in which something goes wrong: `python -m tests.training.faults JOB.json FAULT`.
 
 Faults: `memory:N` (the activations of more than N tokens do not fit), `number:N` (the weights are no numbers after
-step N, unless the rate was halved), `hang:N`, `kill:N` (the last process, after step N), `torn:N` (killed while a
-checkpoint after step N is being written), `disk` (full when a checkpoint is sealed).
+step N, unless the rate was halved), `numbers:N` (whatever the rate), `hang:N`, `kill:N` (the last process, after step
+N), `term:N` (told to end after step N), `disk:N` (full when the checkpoint of step N is sealed). Killed while the
+checkpoint of step N is being written: `files:N` (before anything of it is), `torn:N` (before its seal), `push:N`
+(before its seal is in the mirror).
 """
 
 from __future__ import annotations
@@ -64,31 +66,59 @@ def spoil(model: Any) -> None:
         next(weight for weight in model.parameters()).fill_(float("nan"))
 
 
-def full(*_: Any) -> None:
+def full() -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def tell() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def before(owner: Any, name: str, step: int, act: Any) -> None:
+    """Do it in this process before that function is called with something of that checkpoint."""
+    known = getattr(owner, name)
+
+    def wrapped(*given: Any, **rest: Any) -> Any:
+        if any(f"checkpoint-{step}" in str(one) for one in [*given, *rest.values()] if isinstance(one, str | Path)):
+            act()
+        return known(*given, **rest)
+
+    setattr(owner, name, wrapped)
 
 
 def arm(fault: str, job: Path) -> None:
     """Set the fault."""
-    from components.training import checkpoints, fit
+    from components.training import checkpoints
+    from components.training.fit import Fit
     from components.training.job import Job
 
-    kind, _, number = fault.partition(":")
+    kind, number = fault.partition(":")[0], int(fault.partition(":")[2])
     if kind == "memory":
-        memory(int(number))
-    elif kind == "number" and not Job.read(job).attempt.slower:
-        after(int(number), spoil)
-    elif kind == "hang":
-        after(int(number), lambda _: time.sleep(600))
-    elif kind == "kill" and last():
-        after(int(number), lambda _: die())
-    elif kind == "disk":
-        fit.checkpoints.seal = full  # type: ignore[attr-defined]
-    elif kind == "torn":
-        known = checkpoints.seal
-        fit.checkpoints.seal = (  # type: ignore[attr-defined]
-            lambda folder, facts: die() if folder.name == f"checkpoint-{number}" else known(folder, facts)
-        )
+        return memory(number)
+    acts = {"hang": lambda _: time.sleep(600), "term": lambda _: tell(), "numbers": spoil}
+    acts |= {"number": spoil} if not Job.read(job).attempt.slower else {}
+    acts |= {"kill": lambda _: die()} if last() else {}
+    if kind in acts:
+        after(number, acts[kind])
+    places = {"files": (Fit, "_save"), "torn": (checkpoints, "seal"), "disk": (checkpoints, "seal")}
+    if kind in places:
+        before(*places[kind], number, full if kind == "disk" else die)
+    if kind == "push":
+        mirror_seal(number)
+
+
+def mirror_seal(step: int) -> None:
+    """Die before the mirror has the seal of that checkpoint."""
+    from components.store.s3 import Folder
+
+    known = Folder.upload
+
+    def upload(self: Folder, key: str, path: Path) -> Any:
+        if key == f"checkpoint-{step}/seal.json":
+            die()
+        return known(self, key, path)
+
+    Folder.upload = upload  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

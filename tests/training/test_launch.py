@@ -97,6 +97,18 @@ def test_two_processes_train_together_and_one_writes(data: Data, tmp_path: Path)
     assert json.loads((job.model / "training.json").read_text())["processes"] == 2
 
 
+def test_two_machines_of_a_trainjob_are_one_world(data: Data, tmp_path: Path) -> None:
+    (work := tmp_path / "work").mkdir()
+    path = Job(data, work, 2, 0, QUICK).write()
+    line = [sys.executable, "-m", "tests.training.machines", str(path)]
+    done = subprocess.run(line, check=False, capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    known = json.loads((work / "model" / "training.json").read_text())
+    assert (known["processes"], known["true_negatives"]) == (2, 31)
+    assert (work / "second" / "texts" / "rows.npy").exists(), "each machine tokenizes for itself"
+    assert not (work / "second" / "model").exists(), "one writes"
+
+
 def test_gpus_that_are_no_number(data: Data, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no whole number"):
         launch(data, "two", QUICK, tmp_path / "candidate")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
 from components.pairs.pair import PAIR_SCHEMA, Pair
 from components.store.artifact import Artifact, ArtifactWriter
+from components.store.errors import UserError
 from components.training import guide, texts
 from components.training.collate import Collator
+from components.training.config import TrainingConfig
+from components.training.planner import plan
 from components.training.texts import Texts
+from components.training.trainer import loaded
 
 Q, D = 1, 2
 
@@ -49,6 +55,17 @@ def test_every_row_has_as_many_negatives_as_the_one_with_most(tmp_path):
 def test_without_negatives_there_are_two_columns(tmp_path):
     found = written(tmp_path, [pair(0), pair(1)])
     assert (read(found), found.negatives) == ([["a0", "p0"], ["a1", "p1"]], 0)
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [[], [pair(0)], [pair(0)] * 60, [replace(pair(n), positive="the same") for n in range(60)]],
+    ids=["no pair", "one pair", "one pair often", "one answer to all"],
+)
+def test_texts_without_two_pairs_to_tell_apart_are_refused(tmp_path, pairs):
+    with pytest.raises(UserError) as raised:
+        plan(TrainingConfig(), loaded(written(tmp_path, pairs)), 1)
+    assert raised.value.code == "TOO_FEW_PAIRS"
 
 
 def test_a_weight_says_how_often_a_row_comes(tmp_path):

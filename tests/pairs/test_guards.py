@@ -6,10 +6,11 @@ import pytest
 
 from components.corpus import snapshot
 from components.corpus.config import Source
-from components.evaluation.guards import Guard
+from components.pairs.guards import Guard
 from components.retrieval.encoder import Encoder
 from components.store.errors import UserError
 from components.store.s3 import Folder
+from components.training.dev import DevSet
 
 CORPUS = [
     {"_id": "tap", "title": "Taps", "text": "A dripping tap needs a new washer.\u2028Close the water first."},
@@ -74,3 +75,23 @@ def test_a_guard_that_cannot_be_used_is_refused(place, files, code, message):
         read(place, **files)
     assert caught.value.code == code
     assert message in str(caught.value)
+
+
+def test_training_looks_at_a_quarter_that_the_gate_never_judges_by(place, tmp_path):
+    asked = [{"_id": str(n), "text": f"question {n} about taps"} for n in range(400)]
+    told = "query-id\tcorpus-id\tscore\n" + "".join(f"{n}\ttap\t1\n" for n in range(400))
+    guard = read(place, queries=lines(asked), qrels=told)
+    dev, sealed = set(guard.dev.queries), set(guard.sealed.queries)
+    assert 70 < len(dev) < 130 and not dev & sealed and dev | sealed == set(guard.queries)
+    guard.dev.write(tmp_path)
+    again = DevSet.read(tmp_path / "judged", tmp_path / "passages", 1000)
+    assert (again.queries, again.relevant, again.index.texts) == (
+        guard.dev.queries,
+        guard.dev.relevant,
+        guard.index.texts,
+    )
+
+
+def test_a_small_guard_is_the_gates_alone(place):
+    guard = read(place)
+    assert (guard.dev.queries, guard.sealed.queries) == ([], guard.queries)

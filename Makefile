@@ -6,7 +6,7 @@ READY := .venv/.ready
 PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign bench-corpus bench-pairs lint types compile clean
+.PHONY: help setup demo test campaign bench-corpus bench-pairs bench-training bench-quality lint types compile clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,13 @@ bench-pairs: $(READY) ## measure mining: headings, grouping, search logs, hard n
 	@$(BIN)/python -m benchmarks.pairs
 	@$(BIN)/python -m benchmarks.logs
 	@$(BIN)/python -m benchmarks.negatives
+
+bench-training: $(READY) ## measure training against the library's trainer, and plans against what they become (half an hour)
+	@$(BIN)/python -m benchmarks.training
+	@$(BIN)/python -m benchmarks.plan
+
+bench-quality: $(READY) ## measure quality against the tutorial: three corpora, two bases, three seeds (a day on 2 cores, resumable)
+	@$(BIN)/python -m benchmarks.quality
 
 lint: $(READY) ## check style, format and the import contracts
 	@$(BIN)/ruff check

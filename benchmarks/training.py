@@ -191,7 +191,8 @@ def agreement(bench: Bench) -> float:
     loss = RankingLoss(
         model, Objective(symmetric=False), columns=2, chunks=Chunks(), guide=None, mask=Mask(guided=False)
     )
-    return float(torch.nn.functional.cosine_similarity(padded, gradient(model, loss, [_moved(model, batch)]), dim=0))
+    ours = gradient(model, loss, [_moved(model, batch)])
+    return float(torch.nn.functional.cosine_similarity(padded, ours, dim=0))
 
 
 def _moved(model: Any, features: dict[str, Any]) -> dict[str, torch.Tensor]:
@@ -202,7 +203,7 @@ def gradient(model: Any, loss: Any, features: list[dict[str, torch.Tensor]]) -> 
     """All gradients of one batch in a row."""
     model.zero_grad()
     loss(features, torch.tensor([])).backward()
-    return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+    return torch.cat([weight.grad.double().flatten() for weight in model.parameters() if weight.grad is not None])
 
 
 def measured(bench: Bench, rounds: int) -> Iterator[tuple[str, list[float]]]:

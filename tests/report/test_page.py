@@ -99,7 +99,8 @@ def examples() -> list[Example]:
 def findings(decided: Verdict, **changed: Any) -> Findings:
     training = {
         "config": {"batch_size": 64, "epochs": 1.0, "learning_rate": 5e-05, "symmetric": True, "steps": None},
-        "steps": 65, "true_negatives": 63, "processes": 1, "precision": "fp32",
+        "steps": 65, "true_negatives": 63, "processes": 1, "precision": "fp32", "masked": 0.031, "blend": 0.75,
+        "blended": {"0.0": 0.6, "0.25": 0.64, "0.5": 0.66, "0.75": 0.689, "1.0": 0.69},
         "pairs": "44" * 32, "dev": [[0, 0.642], [32, 0.779], [64, 0.801]], "dev_best": 0.801,
         "loss": [[step, 0.41 + 1.9 / (1 + step / 6) + 0.04 * (step % 3)] for step in range(1, 66)],
         "versions": {"torch": "2.8.0", "transformers": "5.0.0", "sentence-transformers": "6.0.0"},
@@ -305,6 +306,12 @@ def test_a_skip_and_a_failure_without_a_record_are_told():
         {"run": "r1", "outcome": "SKIPPED_UNCHANGED", "error": None, "inputs": {}}
     )
     assert "the cause is not on record" in short_page({"run": "r1", "outcome": "FAILED", "error": {}, "inputs": {}})
+
+
+def test_how_far_the_candidate_went_from_the_base_is_told():
+    text = words(page(promotion()))
+    assert "3.1% of them left out" in text
+    assert "goes 75% of the way from the base" in text and "50% 0.660, 75% 0.689, 100% 0.690." in text
 
 
 def test_a_training_that_learned_nothing_is_told_with_what_dev_could_have_seen():

@@ -42,7 +42,8 @@ def seal(folder: Path, known: dict[str, Any]) -> None:
     """Make a checkpoint of a folder that is completely written."""
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     files.pop(SEAL, None)
-    body = canonical({"files": {name: file_digest(path) for name, path in files.items()}, "known": known})
+    values = {"files": {name: file_digest(path) for name, path in files.items()}, "known": known}
+    body = canonical(values | {"digest": digest(values)})
     part = folder / f".{SEAL}"
     with part.open("wb") as out:
         out.write(body)
@@ -55,7 +56,8 @@ def verify(folder: Path) -> Checkpoint | None:
     """The checkpoint in a folder, or None when it is not whole."""
     try:
         values = json.loads((folder / SEAL).read_bytes())
-        whole = all(file_digest(folder / name) == sha256 for name, sha256 in values["files"].items())
+        whole = values.pop("digest") == digest(values)
+        whole = whole and all(file_digest(folder / name) == sha256 for name, sha256 in values["files"].items())
         return Checkpoint(folder, int(folder.name.rpartition("-")[2]), values["known"]) if whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

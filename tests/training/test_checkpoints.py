@@ -33,6 +33,7 @@ DAMAGE = {
     "a file lost": lambda path: (path / "optimizer.pt").unlink(),
     "the seal lost": lambda path: (path / SEAL).unlink(),
     "the seal cut short": lambda path: (path / SEAL).write_bytes((path / SEAL).read_bytes()[:-9]),
+    "a seal that names nothing": lambda path: (path / SEAL).write_text('{"files": {}, "known": {}}'),
     "the seal of something else": lambda path: (path / SEAL).write_text("[1]"),
 }
 

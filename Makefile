@@ -16,7 +16,7 @@ setup: $(READY) ## make .venv with the exact versions of constraints.txt (2 minu
 demo: $(READY) ## run the whole pipeline on this machine, on real documents, to a verdict
 	@$(BIN)/touchstone demo
 
-test: $(READY) ## run the tests (two at a time, 9 minutes)
+test: $(READY) ## run the tests (two at a time, 10 to 16 minutes on 2 cores)
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 campaign: $(READY) ## run the long campaigns; counts and violations go to docs/results.md (half an hour or more)

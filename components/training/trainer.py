@@ -53,6 +53,8 @@ def train(job: Job) -> None:
     if setting.judge:
         known = {"masked": round(mask.share, 4), "seconds": round(seconds, 1), "mfu": watch.mfu()}
         save(setting, watch.meter, known | rates(setting.plan, watch.meter, seconds))
+        if mirror := _mirror(job):
+            mirror.clear()
 
 
 def _prepare(job: Job, world: World) -> Setting:
@@ -139,7 +141,7 @@ def _fit(setting: Setting) -> tuple[Watch, Mask, float]:
     job, world, plan = setting.job, setting.world, setting.plan
     mask = Mask(guided=setting.config.mask_false_negatives)
     loss = ranking(setting, guiding(setting), mask)
-    mirror = Mirror(job.mirror, _name(job)) if job.mirror else None
+    mirror = _mirror(job)
     found = _resume(setting, mirror)
     curve = setting.judge.curve if setting.judge else [(0, 0.0)]
     watch = Watch(job, world, plan, setting.size, Meter(), curve)
@@ -150,8 +152,6 @@ def _fit(setting: Setting) -> tuple[Watch, Mask, float]:
     trainer = Fit(judge=setting.judge, world=world, watch=watch, mirror=mirror, **parts(setting, loss))
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(found.path) if found else None)
-    if mirror and setting.judge and not watch.interrupted:
-        mirror.clear()
     return watch, mask, time.monotonic() - start
 
 
@@ -195,6 +195,10 @@ def _name(job: Job) -> dict[str, Any]:
     """What makes a checkpoint one of this training."""
     pairs, base = Artifact.open(job.data.pairs, "pairs").digest, Model.open(job.data.base).fingerprint
     return {"pairs": pairs, "base": base, "config": job.config.model_dump(), "processes": job.processes}
+
+
+def _mirror(job: Job) -> Mirror | None:
+    return Mirror(job.mirror, _name(job)) if job.mirror else None
 
 
 def _resume(setting: Setting, mirror: Mirror | None) -> Checkpoint | None:

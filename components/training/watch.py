@@ -66,7 +66,8 @@ class Watch(TrainerCallback):
         self._told = True
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **known: Any) -> None:
-        """Set the rate of this attempt, whatever a checkpoint brought along."""
+        """Set the rate of this attempt, whatever a checkpoint brought along; it may be one of the last step."""
+        self.steps = state.global_step
         for group in known["optimizer"].param_groups:
             group["initial_lr"] = args.learning_rate
         scheduler = getattr(known["lr_scheduler"], "scheduler", known["lr_scheduler"])  # DeepSpeed's stands around it

@@ -4,7 +4,7 @@ Faults: `memory:N` (the activations of more than N tokens do not fit), `number:N
 step N, unless the rate was halved), `numbers:N` (whatever the rate), `hang:N`, `kill:N` (the last process, after step
 N), `term:N` (told to end after step N), `disk:N` (full when the checkpoint of step N is sealed). Killed while the
 checkpoint of step N is being written: `files:N` (before anything of it is), `torn:N` (before its seal), `push:N`
-(before its seal is in the mirror).
+(before its seal is in the mirror). `late:0` is killed when all steps are over.
 """
 
 from __future__ import annotations
@@ -103,6 +103,10 @@ def arm(fault: str, job: Path) -> None:
     places = {"files": (Fit, "_save"), "torn": (checkpoints, "seal"), "disk": (checkpoints, "seal")}
     if kind in places:
         before(*places[kind], number, full if kind == "disk" else die)
+    if kind == "late":
+        from components.training import trainer
+
+        trainer.save = lambda *_: die()  # type: ignore[assignment]
     if kind == "push":
         mirror_seal(number)
 

@@ -115,6 +115,7 @@ def cases() -> Iterator[Case]:
     yield from (Case("killed after a step", f"kill:{step}", DIED, again=True) for step in steps)
     for kind in ("files", "torn", "push"):
         yield from (Case(f"killed while saving ({kind})", f"{kind}:{step}", DIED, again=True) for step in saved)
+    yield Case("killed when all steps are over", "late:0", DIED, again=True)
     yield from (Case("told to end", f"term:{step}", TOLD, again=True) for step in steps)
     yield from (Case(f"damaged: {name}", "", same=True, damage=damage) for name, damage in DAMAGES.items())
     yield from (Case("disk full", f"disk:{step}", ("DISK_FULL",)) for step in saved)

@@ -55,6 +55,7 @@ def train(job: Job) -> None:
         save(setting, watch.meter, known | rates(setting.plan, watch.meter, seconds))
         if mirror := _mirror(job):
             mirror.clear()
+    world.leave()
 
 
 def _prepare(job: Job, world: World) -> Setting:

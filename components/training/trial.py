@@ -79,7 +79,7 @@ def measure(job: Job) -> None:
         _judging(base, found, plan, job, clock)
         known = facts(job, found, plan, size) | {"spent": clock.spent, "whole": clock.whole}
         job.facts.write_text(json.dumps(known | {"memory": max(peak, _peak(world))}))
-    world.wait()
+    world.leave()
 
 
 def facts(job: Job, found: Sample, plan: Plan, size: Size) -> dict[str, Any]:

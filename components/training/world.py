@@ -83,6 +83,11 @@ class World:
         """Until all are here."""
         PartialState().wait_for_everyone()
 
+    def leave(self) -> None:
+        """Part together: a process that ends while another still writes may die of it, and end them all."""
+        self.wait()
+        PartialState().destroy_process_group()
+
     def any(self, flag: bool) -> bool:
         """Whether any process says so."""
         if self.size == 1:

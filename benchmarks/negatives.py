@@ -80,7 +80,7 @@ def searched(queries: int, passages: int, dimension: int) -> float:
 class Drawn:
     """An encoder whose vectors are drawn: each text has its own, however often it is asked for."""
 
-    device, precision = "cpu", "drawn"
+    device, precision, document_prompt = "cpu", "drawn", ""
 
     def __init__(self, dimension: int) -> None:
         self._dimension = dimension

@@ -19,7 +19,7 @@ def evaluate(
     examples: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
-    """Score base, champion, candidate, BM25 and hybrid on identical queries and the whole corpus.
+    """Score base, champion, candidate, BM25 and hybrids on identical queries and the whole corpus.
 
     Args:
         state: The line's state, for vectors of earlier runs.

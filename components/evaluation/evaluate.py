@@ -1,18 +1,21 @@
-"""Scores base, champion, candidate, BM25 and hybrid in one run, on identical queries and the whole corpus."""
+"""Scores base, champion, candidate, BM25 and hybrids in one run, on identical queries and the whole corpus."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from components.corpus import passages, snapshot
-from components.evaluation import examples, files
-from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, HYBRID, Contender, Numbers, Scores
+from components.evaluation import costs, examples, files
+from components.evaluation.churn import Churn
+from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, FUSED, Contender, Numbers, Scores
 from components.pairs import judged
 from components.pairs.guards import Guard
 from components.retrieval import fusion, vectors
 from components.retrieval.encoder import Encoder
-from components.retrieval.index import Index, Ranking
+from components.retrieval.index import Index, Ranking, Vectors
 from components.retrieval.lexical import Words
 from components.retrieval.metrics import measure
 from components.store.artifact import Artifact
@@ -33,7 +36,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Exam:
-    """Sealed and dev queries, corpus and guards, the same for every model."""
+    """Sealed and dev queries, corpus and guards, the same for every model.
+
+    Attributes:
+        state: Where vectors of passages are kept; "" for nowhere.
+    """
 
     state: str
     sealed: list[judged.Query]
@@ -46,14 +53,28 @@ class Exam:
         position = {document: i for i, document in enumerate(self.index.documents)}
         return [{position[d]: grade for d, grade in q.relevant.items()} for q in queries]
 
+    @property
+    def sides(self) -> dict[str, costs.Queries]:
+        """The queries of each side."""
+        sides = {"dev": self.dev, "sealed": self.sealed}
+        return {side: costs.Queries([q.text for q in asked], self.relevant(asked)) for side, asked in sides.items()}
+
+    def vectors(self, encoder: Encoder, model: Model, texts: list[str], unit: str) -> Vectors:
+        """Of passages, those known from earlier runs not encoded again."""
+        if not self.state:
+            return encoder.passages(texts, unit)
+        return vectors.passages(encoder, model.fingerprint, texts, self.state, unit)
+
 
 @dataclass
 class Found:
-    """What every model found."""
+    """What every model found, by which prompts, and what the candidate costs and changes (facts of `examples`)."""
 
     sealed: dict[str, Ranking]
     dev: dict[str, Ranking]
     guards: dict[str, dict[str, Numbers]]
+    prompts: dict[str, dict[str, str]] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(state: str, digest: str, guards: list[str], inputs: Inputs, out: Path, examples_out: Path) -> Scores:
@@ -74,10 +95,11 @@ def evaluate(state: str, digest: str, guards: list[str], inputs: Inputs, out: Pa
     champion = Model.open(inputs.champion)
     models = {BASE: Model.open(inputs.base).require("base"), CANDIDATE: Model.open(inputs.candidate)}
     models |= {CHAMPION: champion} if champion.present else {}
-    found = _rank(exam, models)
-    scores = _scores(exam, found, models, champion.problem, {"snapshot": digest} | _digests(permit, corpus))
+    found = rank(exam, models)
+    scores = assemble(exam, found, models, champion.problem, {"snapshot": digest} | _digests(permit, corpus))
     files.write(scores, out)
-    examples.write(examples.collect(exam.dev, exam.relevant(exam.dev), exam.index, found.dev), examples_out)
+    shown = examples.collect(exam.dev, exam.relevant(exam.dev), exam.index, found.dev)
+    examples.write(shown, found.measured, examples_out)
     return scores
 
 
@@ -85,16 +107,27 @@ def _digests(permit: Artifact, corpus: Artifact) -> dict[str, str]:
     return {"permit": permit.digest, "passages": corpus.digest}
 
 
-def _scores(exam: Exam, found: Found, models: dict[str, Model], problem: str, inputs: dict[str, str]) -> Scores:
+def assemble(exam: Exam, found: Found, models: dict[str, Model], problem: str, inputs: dict[str, str]) -> Scores:
+    """The scores of what was found.
+
+    Args:
+        exam: What was asked.
+        found: What every model found.
+        models: Base, champion if there is one, candidate.
+        problem: Why a champion that exists could not be read.
+        inputs: Digests of what was scored and on what.
+    """
     relevant = exam.relevant(exam.sealed)
     return Scores(
         queries=[q.id for q in exam.sealed],
         clusters=[q.cluster for q in exam.sealed],
+        groups=[q.group for q in exam.sealed],
+        born=[q.born for q in exam.sealed],
         sources=[q.source for q in exam.sealed],
         slices=[list(q.slices) for q in exam.sealed],
         values={name: measure(ranking, relevant) for name, ranking in found.sealed.items()},
         guards=found.guards,
-        contenders={name: Contender(m.reference, m.fingerprint) for name, m in models.items()},
+        contenders={name: _contender(model, found.prompts[name]) for name, model in models.items()},
         champion_problem=problem,
         documents=len(exam.index.documents),
         passages=len(exam.index.texts),
@@ -102,18 +135,36 @@ def _scores(exam: Exam, found: Found, models: dict[str, Model], problem: str, in
     )
 
 
-def _rank(exam: Exam, models: dict[str, Model]) -> Found:
+def _contender(model: Model, prompts: dict[str, str]) -> Contender:
+    return Contender(model.reference, model.fingerprint, segments(model), prompts)
+
+
+def segments(model: Model) -> int | None:
+    """How many segments the split had when the model was trained; what it does not tell, or not as a count, is None."""
+    try:
+        told = json.loads((model.path / "training.json").read_bytes())["split_segments"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return told if type(told) is int and told >= 0 else None
+
+
+def rank(exam: Exam, models: dict[str, Model]) -> Found:
     """Every model's rankings and guard scores; one model in memory at a time."""
     found = Found({}, {}, {guard.name: {} for guard in exam.guards})
     for name, model in models.items():
         encoder = Encoder.load(model.path)
-        known = vectors.passages(encoder, model.fingerprint, exam.index.texts, exam.state, f"passages, {name}")
+        found.prompts[name] = encoder.prompts
+        known = exam.vectors(encoder, model, exam.index.texts, f"passages, {name}")
         found.sealed[name] = exam.index.search(encoder.queries([q.text for q in exam.sealed]), known)
         found.dev[name] = exam.index.search(encoder.queries([q.text for q in exam.dev]), known)
         for guard in exam.guards:
-            unit = f"{guard.name}, {name}"
-            general = vectors.passages(encoder, model.fingerprint, guard.index.texts, exam.state, unit)
+            general = exam.vectors(encoder, model, guard.index.texts, f"{guard.name}, {name}")
             found.guards[guard.name][name] = guard.score(encoder, general)
+        if name == CANDIDATE and exam.dev:
+            found.measured |= costs.facts(encoder, exam.index, known, exam.sides, costs.dimensions_of(model))
     found.sealed[BM25] = Words(exam.index).search([q.text for q in exam.sealed])
-    found.sealed[HYBRID] = fusion.fuse([found.sealed[BASE], found.sealed[BM25]])
+    for name in models:
+        found.sealed[FUSED[name]] = fusion.fuse([found.sealed[name], found.sealed[BM25]])
+    if CHAMPION in models and exam.dev:
+        found.measured |= {"churn": asdict(Churn.between(found.dev[CHAMPION], found.dev[CANDIDATE]))}
     return found

@@ -16,6 +16,8 @@ from components.store.artifact import Artifact, ArtifactWriter
 _LABELS = [
     ("query", pa.string()),
     ("cluster", pa.string()),
+    ("group", pa.string()),
+    ("born", pa.int64()),
     ("source", pa.string()),
     ("slices", pa.list_(pa.string())),
 ]
@@ -47,6 +49,8 @@ def read(path: Path) -> tuple[Scores, str]:
     scores = Scores(
         queries=table["query"],
         clusters=table["cluster"],
+        groups=table["group"],
+        born=table["born"],
         sources=table["source"],
         slices=table["slices"],
         values=_values(table),
@@ -62,12 +66,16 @@ def read(path: Path) -> tuple[Scores, str]:
 
 def _query_rows(scores: Scores) -> Iterator[dict[str, Any]]:
     for i, query in enumerate(scores.queries):
-        row = {"query": query, "cluster": scores.clusters[i], "source": scores.sources[i], "slices": scores.slices[i]}
-        yield row | {
-            f"{model}:{metric}": float(values[metric][i])
-            for model, values in scores.values.items()
-            for metric in METRICS
-        }
+        row = {"query": query, "cluster": scores.clusters[i], "group": scores.groups[i], "born": scores.born[i]}
+        yield (
+            row
+            | {"source": scores.sources[i], "slices": scores.slices[i]}
+            | {
+                f"{model}:{metric}": float(values[metric][i])
+                for model, values in scores.values.items()
+                for metric in METRICS
+            }
+        )
 
 
 def _guard_rows(scores: Scores) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,24 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 BASE, CHAMPION, CANDIDATE, BM25, HYBRID = "base", "champion", "candidate", "bm25", "hybrid"
+FUSED = {BASE: HYBRID, CHAMPION: "champion hybrid", CANDIDATE: "candidate hybrid"}
+"""Model -> the same model and BM25 fused."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One of the compared models: `base`, `champion` or `candidate`."""
+    """One of the compared models: `base`, `champion` or `candidate`.
+
+    Attributes:
+        segments: How many segments the split had when it was trained, so queries born in later ones are new to it.
+            None when the model does not tell.
+        prompts: What it was given before a query and before a document.
+    """
 
     reference: str
     fingerprint: str
+    segments: int | None = None
+    prompts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -27,10 +38,12 @@ class Scores:
     Attributes:
         queries: Query ids, sorted.
         clusters: Each query's cluster.
+        groups: The group of each query's best-graded relevant document.
+        born: The split's segment, from 0, in which each query's documents, or what they are versions of, came in.
         sources: Where each query's first relevant document comes from.
         slices: Each query's slice labels.
         values: Model -> metric -> one value in [0, 1] for each query. Models are base, champion (if there is one),
-            candidate, bm25, and hybrid (base and bm25 fused).
+            candidate, bm25, and each of the three fused with bm25 (`FUSED`).
         guards: Guard -> model -> nDCG@10 for each of the guard's queries.
         contenders: Which weights stand behind base, champion, candidate.
         champion_problem: Why a champion that exists could not be read; empty otherwise.
@@ -41,6 +54,8 @@ class Scores:
 
     queries: list[str]
     clusters: list[str]
+    groups: list[str]
+    born: list[int]
     sources: list[str]
     slices: list[list[str]]
     values: dict[str, dict[str, Numbers]]

@@ -4,8 +4,25 @@ from kfp import dsl
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def generation(state: str) -> int:
+    """How often the sealed test was exchanged (`touchstone gate seal`).
+
+    Args:
+        state: The line's state.
+    """
+    from components.store.events import step
+
+    with step("generation"):
+        from components.pairs.reserve import generations
+        from components.store.state import State
+
+        return len(generations(State(state)))
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
 def mine(
     state: str,
+    generation: int,
     snapshot: str,
     documents: dsl.Input[dsl.Dataset],
     base: dsl.Input[dsl.Model],
@@ -22,6 +39,7 @@ def mine(
 
     Args:
         state: The line's state; the split map and the sealed test live there.
+        generation: How often the sealed test was exchanged: what was mined before is no answer for what is mined now.
         snapshot: The listing's digest.
         documents: What `gather` made.
         base: The base model, for its tokenizer and for what it was trained on.
@@ -88,6 +106,7 @@ def harden(
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
 def tell(
+    documents: dsl.Input[dsl.Dataset],
     pairs: dsl.Input[dsl.Dataset],
     judged: dsl.Input[dsl.Dataset],
     passages: dsl.Input[dsl.Dataset],
@@ -96,6 +115,7 @@ def tell(
     """Tell what would train and what would judge, whether it was mined now or in an earlier run, and where it lies.
 
     Args:
+        documents: What `gather` made.
         pairs: The pairs that would train.
         judged: The judged queries of the dev side, and how many are sealed.
         passages: The retrieval corpus.
@@ -109,5 +129,5 @@ def tell(
         made = Artifact.open(pairs.path, "pairs")
         asked, proof = (Artifact.open(one.path, kind) for one, kind in ((judged, "judged"), (leakage, "leakage")))
         facts = {"pairs": made.facts, "judged": asked.facts | {"dev": asked.count("queries")}, "leakage": proof.facts}
-        paths = {"pairs": pairs.path, "judged": judged.path, "passages": passages.path}
+        paths = {"pairs": pairs.path, "judged": judged.path, "passages": passages.path, "documents": documents.path}
         note("", digest=made.digest, paths=paths, **facts)

@@ -14,6 +14,7 @@ from components.corpus import snapshot
 from components.pairs import clicks, judged, questions, split
 from components.pairs.config import PairsConfig, QuestionsConfig, Side
 from components.pairs.judged import Query
+from components.pairs.leakage import hidden
 from components.pairs.logs import Aggregated, aggregate
 from components.pairs.material import Material, near, uris
 from components.store.artifact import Artifact
@@ -64,7 +65,7 @@ def known(
 
 
 def sat(exam: Exam, material: Material, config: QuestionsConfig, state: str) -> dict[Side, list[Query]]:
-    """The queries of each side, with their clusters.
+    """The queries of each side, with what the split knows of them.
 
     Raises:
         UserError: NO_JUDGED_QUERIES when none judges on the dev or the sealed side.
@@ -72,9 +73,12 @@ def sat(exam: Exam, material: Material, config: QuestionsConfig, state: str) -> 
     found = exam.queries
     if exam.evidence == "mined":
         found = _mined(material, config, state, exam.dropped)
-    clustered = split.clusters(found, material.split.groups, uris(material.artifact))
+    clustered = split.clusters(found, material.split, uris(material.artifact))
     sides = split.by_side(clustered, material.split.sides, exam.dropped)
     for side in JUDGING:
+        known = sides.get(side, [])
+        sides[side] = [query for query in known if hidden(query.id) not in material.split.burnt]
+        exam.dropped["JUDGED_AN_EARLIER_GENERATION"] += len(known) - len(sides[side])
         if not sides.get(side):
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted((+exam.dropped).items()))
             fix = "Add judged queries whose documents are in the corpus, or change pairs.shares."

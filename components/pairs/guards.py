@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,13 @@ import numpy.typing as npt
 from components.corpus.passages import PASSAGE_SCHEMA, Passage
 from components.corpus.snapshot import Item
 from components.pairs import judged
-from components.retrieval.encoder import Encoder
 from components.retrieval.index import Index, Vectors
 from components.retrieval.metrics import measure
 from components.store.artifact import ArtifactWriter
 from components.store.errors import UserError
+
+if TYPE_CHECKING:  # the command line counts queries and needs no torch for that
+    from components.retrieval.encoder import Encoder
 
 Numbers = npt.NDArray[np.float64]
 

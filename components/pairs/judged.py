@@ -31,6 +31,8 @@ QUERY_SCHEMA = pa.schema(
         ("slices", pa.list_(pa.string())),
         ("cluster", pa.string()),
         ("source", pa.string()),
+        ("group", pa.string()),
+        ("born", pa.int64()),
         ("documents", pa.list_(pa.string())),
         ("grades", pa.list_(pa.int64())),
     ]
@@ -45,6 +47,9 @@ class Query:
         relevant: Document id -> grade (1 or more).
         cluster: The connected component of queries and groups that it lies in; the unit of statistics.
         source: Where its first relevant document comes from (the folder of its URI).
+        group: The group of its best-graded relevant document, of the smallest id where several are.
+        born: The split's segment, from 0, in which the oldest member of its relevant documents' groups came in: a
+            model that was trained when the split had no more segments has never seen what it asks about.
     """
 
     id: str
@@ -53,12 +58,16 @@ class Query:
     relevant: Mapping[str, int]
     cluster: str = ""
     source: str = ""
+    group: str = ""
+    born: int = 0
 
     def row(self) -> dict[str, Any]:
         """The query as a row of `QUERY_SCHEMA`."""
         known = {"id": self.id, "text": self.text, "slices": list(self.slices), "cluster": self.cluster}
         return known | {
             "source": self.source,
+            "group": self.group,
+            "born": self.born,
             "documents": list(self.relevant),
             "grades": list(self.relevant.values()),
         }
@@ -67,7 +76,8 @@ class Query:
     def from_row(cls, row: dict[str, Any]) -> Query:
         """The query of a row."""
         relevant = dict(zip(row["documents"], row["grades"], strict=True))
-        return cls(row["id"], row["text"], tuple(row["slices"]), relevant, row["cluster"], row["source"])
+        labels = {name: row[name] for name in ("cluster", "source", "group", "born")}
+        return cls(row["id"], row["text"], tuple(row["slices"]), relevant, **labels)
 
 
 def write(path: Path, kind: str, queries: Iterable[Query], facts: dict[str, Any], inputs: dict[str, str]) -> None:

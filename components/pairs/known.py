@@ -1,13 +1,14 @@
 """Every document that was ever on a side, as the line's state remembers it: gone and older versions too.
 
 `split.json` lists the segments, which are Parquet files that are never changed; each run appends one with what is new
-to it. A later row for the same version of a document overrides an earlier one: that is a move, and stays on record.
+to it. A later row for the same version of a document overrides an earlier one: it was moved, or found to belong to a
+group that is older; both stay on record.
 """
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +28,23 @@ from components.store.tables import TableWriter, fixed
 Bytes = npt.NDArray[np.uint8]
 Sides = npt.NDArray[np.int8]
 """Positions in `split.PRECEDENCE`; `NONE` for no side."""
+Births = npt.NDArray[np.int32]
+"""Numbers of segments, from 0; `UNBORN` for what is in none."""
 
 NONE = np.int8(127)
-SEGMENT_SCHEMA = pa.schema([*SKETCH_SCHEMA, ("side", pa.int8())])
+UNBORN = 2**31 - 1
+SEGMENT_SCHEMA = pa.schema([*SKETCH_SCHEMA, ("side", pa.int8()), ("born", pa.int32())])
 
 
 @dataclass(frozen=True)
 class Known:
-    """Versions of documents (n): ids and digests (n x 32), sketches (n x 128), sides (n)."""
+    """Versions of documents (n): ids and digests (n x 32), sketches (n x 128), sides (n), their groups' births (n)."""
 
     ids: Bytes
     digests: Bytes
     sketches: Bytes
     sides: Sides
+    born: Births
 
     def __len__(self) -> int:
         """How many."""
@@ -49,7 +54,7 @@ class Known:
     def empty(cls) -> Known:
         """Nothing."""
         wide = [np.empty((0, width), np.uint8) for width in (32, 32, PERMUTATIONS)]
-        return cls(wide[0], wide[1], wide[2], np.empty(0, np.int8))
+        return cls(wide[0], wide[1], wide[2], np.empty(0, np.int8), np.empty(0, np.int32))
 
     @classmethod
     def of(cls, documents: Artifact) -> Known:
@@ -65,26 +70,29 @@ class Known:
             TouchstoneError: STATE_CORRUPT when a segment is not the one that was written.
         """
         with tempfile.TemporaryDirectory() as work:
-            parts = [_segment(_fetched(state, segment, Path(work))) for segment in segments]
+            parts = [_segment(_fetched(state, name, Path(work)), number) for number, name in enumerate(segments)]
         return cls.join([cls.empty(), *parts]).latest()
 
     @classmethod
     def join(cls, parts: list[Known]) -> Known:
         """One after the other."""
-        names = ("ids", "digests", "sketches", "sides")
+        names = ("ids", "digests", "sketches", "sides", "born")
         columns: list[Any] = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
         return cls(*columns)
 
     def latest(self) -> Known:
-        """The last row of every version, in the order of their first ones."""
+        """The last row of every version, as old as the oldest, in the order of their first ones."""
         _, first, number = np.unique(self.versions, return_index=True, return_inverse=True)
         last = np.zeros(len(first), np.int64)
         np.maximum.at(last, number, np.arange(len(self)))
-        return self.take(last[np.argsort(first)])
+        born = np.full(len(first), UNBORN, np.int32)
+        np.minimum.at(born, number, self.born)
+        order = np.argsort(first)
+        return replace(self.take(last[order]), born=born[order])
 
     def take(self, rows: npt.NDArray[Any]) -> Known:
         """Some of the rows."""
-        return Known(self.ids[rows], self.digests[rows], self.sketches[rows], self.sides[rows])
+        return Known(self.ids[rows], self.digests[rows], self.sketches[rows], self.sides[rows], self.born[rows])
 
     @property
     def versions(self) -> npt.NDArray[np.void]:
@@ -99,7 +107,7 @@ class Known:
                 for row in rows.tolist():
                     values = (self.ids[row], self.digests[row], self.sketches[row])
                     known = dict(zip(SKETCH_SCHEMA.names, map(bytes, values), strict=True))
-                    table.add(known | {"side": int(self.sides[row])})
+                    table.add(known | {"side": int(self.sides[row]), "born": int(self.born[row])})
             name = file_digest(file)
             (state / "split").upload(f"{name}.parquet", file)
         return name
@@ -114,12 +122,14 @@ def _fetched(state: Folder, segment: str, work: Path) -> Path:
     return path
 
 
-def _segment(path: Path) -> Known:
+def _segment(path: Path, number: int = UNBORN) -> Known:
+    """The rows of a table; `number` is when they were born where it does not say, as segments once did not."""
     table = pq.read_table(path, partitioning=None).combine_chunks()
     ids, digests, sketches = (_bytes(table[name]) for name in SKETCH_SCHEMA.names)
-    sided = "side" in table.column_names
-    sides = table["side"].to_numpy().astype(np.int8) if sided else np.full(len(table), NONE)
-    return Known(ids, digests, sketches, sides)
+    known = set(table.column_names)
+    sides = table["side"].to_numpy().astype(np.int8) if "side" in known else np.full(len(table), NONE)
+    born = table["born"].to_numpy().astype(np.int32) if "born" in known else np.full(len(table), number, np.int32)
+    return Known(ids, digests, sketches, sides, born)
 
 
 def _bytes(column: pa.ChunkedArray) -> Bytes:

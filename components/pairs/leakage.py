@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from components.store.artifact import Artifact, ArtifactWriter
 
 Ancestors = Literal["known", "partly", "unknown"]
+COVERAGE_SCHEMA = pa.schema([("query", pa.string()), ("coverage", pa.float64())])
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,10 @@ class Leakage:
         ancestor_texts: How many texts it tells of.
         leaked_by_ancestors: Judging documents matched with one of those (`ancestry.py`).
         asked_by_ancestors: Sealed queries that are one of those.
+        coverage: Sealed query, by its hidden name -> the largest share of a passage of its relevant documents found
+            in what trains, or the other way round; 1.0 where such a document shares a group with what trains or is
+            matched with what an ancestor was trained on. A table of the artifact, not one of its facts; {} when
+            unknown.
     """
 
     sealed_documents: int
@@ -49,6 +62,22 @@ class Leakage:
     ancestor_texts: int = 0
     leaked_by_ancestors: int = 0
     asked_by_ancestors: int = 0
+    coverage: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, artifact: Artifact) -> Leakage:
+        """What an artifact `leakage` holds."""
+        rows = artifact.rows("queries")
+        return cls(**artifact.facts, coverage={row["query"]: row["coverage"] for row in rows})
+
+    def seen(self, query: str) -> float:
+        """The coverage of a query by its id; no number where it is not known."""
+        return self.coverage.get(hidden(query), math.nan)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it but what it says of each query."""
+        return {name: value for name, value in vars(self).items() if name != "coverage"}
 
     @property
     def share(self) -> float:
@@ -64,3 +93,16 @@ class Leakage:
         found = f"{self.leaked_by_ancestors:,} documents and {self.asked_by_ancestors:,} queries are found in {trained}"
         rest = "; what the first of them was trained on before it came here is unknown"
         return found + (rest if self.ancestors == "partly" else "")
+
+
+def hidden(query: str) -> str:
+    """A judged query's id as records name it, which must not tell what is asked."""
+    return hashlib.sha256(query.encode()).hexdigest()[:16]
+
+
+def write(proof: Leakage, path: Path, inputs: dict[str, str]) -> None:
+    """Write the artifact `leakage` at `path`."""
+    rows = ({"query": query, "coverage": share} for query, share in sorted(proof.coverage.items()))
+    with ArtifactWriter(path, "leakage", inputs) as out:
+        out.table("queries", COVERAGE_SCHEMA, rows)
+        out.facts |= proof.facts

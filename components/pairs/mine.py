@@ -1,7 +1,7 @@
 """From documents to what trains and what judges: passages, pairs, judged queries, leakage.
 
 The split comes first, so no miner ever sees a document of another side. The sealed queries go to the state and
-nowhere else; what leaves this step names them by a digest.
+nowhere else; what leaves this step names them by a digest, and the leakage proof each of them by its id.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from components.corpus import passages
-from components.pairs import exam, judged, sealed, split
+from components.pairs import exam, judged, leakage, sealed, split
 from components.pairs.config import PairsConfig, Side
 from components.pairs.judged import Query
+from components.pairs.known import Known
+from components.pairs.logs import Aggregated
 from components.pairs.material import Material, names
 from components.pairs.overlap import overlap
 from components.pairs.proof import prove
@@ -84,27 +86,69 @@ def mine(
     artifact, model = Artifact.open(documents, "documents"), Model.open(base).require("base")
     inputs = {"documents": artifact.digest, "snapshot": digest}
     with tempfile.TemporaryDirectory() as work:
-        named = names(artifact, sources)
-        log = exam.read_log(config, state, digest, named, Path(work))
-        test = exam.known(config, state, digest, log, named, artifact)
-        del named
-        present, matches = overlap(artifact)
-        found = split.assign(State(state), present, matches, test.queries, config.shares)
+        laid = lay_out((state, digest), artifact, model.path, sources, tokens, config, Path(work))
+        test, material, found = laid.test, laid.material, laid.material.split
         _tell(found)
-        known = families.of_folder(model.path)
-        cutter = passages.Cutter(model.path, *tokens, prompt=known.document if known else "")
-        material = Material(artifact, found, cutter)
         queries = exam.sat(test, material, config.questions, state)
-        made = write_pairs(out.pairs, material, queries, log, config, (state, digest), inputs)
+        made = write_pairs(out.pairs, material, queries, laid.log, config, (state, digest), inputs)
     cut = _write_passages(out.passages, material, inputs | {"base": model.fingerprint})
     dropped = dict(sorted((+test.dropped).items()))
-    facts = {"dropped": dropped, "evidence": test.evidence, "retired": list(found.retired)}
+    facts = {"dropped": dropped, "evidence": test.evidence, "retired": list(found.retired), "segments": found.segments}
     _write_judged(out.judged, state, queries, facts, inputs)
-    proof = prove(Artifact.open(out.pairs, "pairs"), material, present, queries["sealed"], test.evidence, model.path)
-    with ArtifactWriter(out.leakage, "leakage", inputs) as writer:
-        writer.facts |= vars(proof)
+    proof = prove(
+        Artifact.open(out.pairs, "pairs"), material, laid.present, queries["sealed"], test.evidence, model.path
+    )
+    leakage.write(proof, out.leakage, inputs)
     counted = {str(side): len(of) for side, of in sorted(queries.items())}
-    return Mined(cut, **made, evidence=test.evidence, queries=counted, queries_dropped=dropped, leakage=vars(proof))
+    return Mined(cut, **made, evidence=test.evidence, queries=counted, queries_dropped=dropped, leakage=proof.facts)
+
+
+@dataclass(frozen=True)
+class Laid:
+    """What pairs and queries are made of.
+
+    Attributes:
+        test: The judged queries that are known before the documents have sides.
+        log: The search log in numbers, if there is one.
+        present: Sketches of the documents.
+        material: The documents and their sides.
+    """
+
+    test: exam.Exam
+    log: Aggregated | None
+    present: Known
+    material: Material
+
+
+def lay_out(
+    where: tuple[str, str],
+    artifact: Artifact,
+    model: Path,
+    sources: list[str],
+    tokens: tuple[int, int],
+    config: PairsConfig,
+    work: Path,
+) -> Laid:
+    """Read what judges, and give every document its side.
+
+    Args:
+        where: The line's state and the snapshot's digest.
+        artifact: The documents.
+        model: The base, whose tokenizer cuts the passages.
+        sources: Addresses that corpus ids may be relative to.
+        tokens: The longest passage, and how much of it the next one repeats.
+        config: The recipe's section.
+        work: A folder for the log, which must outlive what is returned.
+    """
+    named = names(artifact, sources)
+    log = exam.read_log(config, *where, named, work)
+    test = exam.known(config, *where, log, named, artifact)
+    del named
+    present, matches = overlap(artifact)
+    found = split.assign(State(where[0]), present, matches, test.queries, config.shares)
+    known = families.of_folder(model)
+    cutter = passages.Cutter(model, *tokens, prompt=known.document if known else "")
+    return Laid(test, log, present, Material(artifact, found, cutter))
 
 
 def _tell(found: split.Split) -> None:
@@ -131,7 +175,8 @@ def _write_passages(out: Path, material: Material, inputs: dict[str, str]) -> in
 def _write_judged(
     out: Path, state: str, queries: Mapping[Side, list[Query]], facts: dict[str, Any], inputs: dict[str, str]
 ) -> None:
+    test = queries["sealed"]
     with tempfile.TemporaryDirectory() as work:
-        digest = sealed.keep(state, queries["sealed"], Path(work) / "sealed")
-    known = {"sealed": digest, "sealed_queries": len(queries["sealed"])}
+        digest = sealed.keep(state, test, Path(work) / "sealed")
+    known = {"sealed": digest, "sealed_queries": len(test), "sealed_shape": sealed.shape(test)}
     judged.write(out, "judged", queries["dev"], known | facts, inputs)

@@ -8,7 +8,7 @@ what is found, and the proof counts again.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from components.pairs.ancestry import inherited
 from components.pairs.coverage import COVERED, FLOOR, Coverage, Matches, Shares
 from components.pairs.judged import Query
 from components.pairs.known import Known
-from components.pairs.leakage import Leakage
+from components.pairs.leakage import Leakage, hidden
 from components.pairs.material import Material
 from components.pairs.ngrams import Integers
 from components.pairs.pair import Pair
@@ -79,7 +79,29 @@ def prove(
         ancestor_texts=past.texts,
         leaked_by_ancestors=len(past.documents),
         asked_by_ancestors=past.queries,
+        coverage=coverage(queries, shares, split.groups, near | past.documents),
     )
+
+
+def coverage(
+    queries: Iterable[Query], shares: Mapping[str, float], groups: Mapping[str, str], seen: Set[str]
+) -> dict[str, float]:
+    """How much of what answers each query is known to the candidate: its hidden name -> 0 to 1.
+
+    Args:
+        queries: Judged queries.
+        shares: Judging document -> share, as `compare` finds it. It names the first document of a group for what is
+            quoted of any of them, so what is found of one holds for its group.
+        groups: Document id -> group.
+        seen: Documents that are known as a whole.
+    """
+    largest: dict[str, float] = {}
+    for document, share in shares.items():
+        largest[groups[document]] = max(share, largest.get(groups[document], 0.0))
+    return {
+        hidden(query.id): max(1.0 if document in seen else largest[groups[document]] for document in query.relevant)
+        for query in queries
+    }
 
 
 def documents(artifact: Artifact, wanted: set[str]) -> Iterator[Document]:

@@ -6,6 +6,8 @@ too, for choosing a side: by a keyed hash of the smallest name among them. Sides
 
 Where new or edited documents connect groups of different sides, training wins, since what was trained on stays so: the
 others move there, on record, and the judged queries about them are retired.
+
+A group is as old as the oldest document that ever was in it, so an edit, a new name or a quotation makes nothing new.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from components.corpus.duplicates import Signatures
 from components.pairs.config import Side
 from components.pairs.coverage import COVERED, Matches
 from components.pairs.judged import Query
-from components.pairs.known import NONE, Known, Sides
+from components.pairs.known import NONE, Births, Known, Sides
+from components.pairs.leakage import hidden
 from components.pairs.ngrams import Integers
 from components.store.state import State
 
@@ -44,16 +47,22 @@ class Split:
     Attributes:
         sides: Document id -> side.
         groups: Document id -> the smallest id in its group.
+        born: Document id -> the number of the segment, from 0, in which the oldest of its group came in.
+        segments: How many segments there are after this run.
         moved: Versions of documents that changed sides in this run.
         retired: Names (hashes of ids) of the judged queries that were sealed once and are not any more.
         largest: The largest group's part of the documents.
+        burnt: Names of those that were sealed in an earlier generation: they judge no more, whatever they ask about.
     """
 
     sides: Mapping[str, Side]
     groups: Mapping[str, str]
+    born: Mapping[str, int]
+    segments: int
     moved: int
     retired: tuple[str, ...]
     largest: float
+    burnt: frozenset[str] = frozenset()
 
 
 def assign(
@@ -79,12 +88,17 @@ def assign(
         rows = _Rows.of(old, present)
         groups = rows.groups(matches)
         sides = _sided(rows, groups, queries, shares)
-        news = np.flatnonzero(sides != rows.known.sides)
-        moved = int((rows.known.sides[news] != NONE).sum())
+        born = _born(rows, groups, len(known["segments"]))
+        changed = sides != rows.known.sides
+        news = np.flatnonzero(changed | (born != rows.known.born))
+        moved = int((rows.known.sides[changed] != NONE).sum())
         retired = sorted({*known["retired"], *_retired(queries, rows, sides)})
-        found.append(Split(rows.named(sides), rows.grouped(groups), moved, tuple(retired), rows.largest(groups)))
-        segment = [replace(rows.known, sides=sides).append(state.folder, news)] if len(news) else []
-        return {"segments": [*known["segments"], *segment], "retired": retired}
+        segment = [replace(rows.known, sides=sides, born=born).append(state.folder, news)] if len(news) else []
+        segments = [*known["segments"], *segment]
+        of, ages = rows.grouped(groups), rows.aged(born)
+        largest, burnt = rows.largest(groups), frozenset(known.get("burnt", []))
+        found.append(Split(rows.named(sides), of, ages, len(segments), moved, tuple(retired), largest, burnt))
+        return {**known, "segments": segments, "retired": retired}
 
     state.update(SPLIT, change)
     return found[-1]
@@ -127,6 +141,10 @@ class _Rows:
             smallest[group] = min(one, smallest.get(group, one))
         return {one: smallest[group] for one, group in zip(self.ids, mine, strict=True)}
 
+    def aged(self, born: Births) -> dict[str, int]:
+        """When each present document's group came in."""
+        return dict(zip(self.ids, born[self.place].tolist(), strict=True))
+
     def largest(self, groups: Integers) -> float:
         return int(np.bincount(groups[self.place]).max()) / len(self.place) if len(self.place) else 0.0
 
@@ -154,6 +172,14 @@ def _sided(rows: _Rows, groups: Integers, queries: Sequence[Query], shares: Mapp
     return sides
 
 
+def _born(rows: _Rows, groups: Integers, now: int) -> Births:
+    """The segment in which the oldest of every row's group came in; `now` where all of it is new."""
+    oldest = np.full(int(groups.max(initial=-1)) + 1, now, np.int32)
+    np.minimum.at(oldest, groups, rows.known.born)
+    found: Births = oldest[groups]
+    return found
+
+
 def _names(rows: _Rows, parts: Integers, open_: np.ndarray) -> dict[int, str]:
     """The smallest id of each part that has no side yet."""
     found: dict[int, str] = {}
@@ -174,7 +200,7 @@ def _retired(queries: Sequence[Query], rows: _Rows, sides: Sides) -> list[str]:
         for query, some in asked
         if before[some].any() and (before | fresh)[some].all() and not after[some].all()
     ]
-    return [hashlib.sha256(name.encode()).hexdigest()[:16] for name in gone]
+    return [hidden(name) for name in gone]
 
 
 def _same(values: np.ndarray) -> Integers:
@@ -194,8 +220,9 @@ def _connected(count: int, labels: Sequence[Integers], pairs: Integers) -> Integ
     return np.unique(found, return_inverse=True)[1]
 
 
-def clusters(queries: Sequence[Query], groups: Mapping[str, str], uris: Mapping[str, str]) -> list[Query]:
-    """The queries with their cluster (component of queries and groups) and source filled in."""
+def clusters(queries: Sequence[Query], found: Split, uris: Mapping[str, str]) -> list[Query]:
+    """The queries with their cluster (component of queries and groups), source, group and age filled in."""
+    groups = found.groups
     names = sorted({groups[document] for query in queries for document in query.relevant})
     number = {name: i for i, name in enumerate(names)}
     asked = [[number[groups[document]] for document in query.relevant] for query in queries]
@@ -203,7 +230,13 @@ def clusters(queries: Sequence[Query], groups: Mapping[str, str], uris: Mapping[
     parts = _connected(len(names), [], np.array(links, np.int64).reshape(-1, 2))
     first = np.unique(parts, return_index=True)[1]
     return [
-        replace(query, cluster=names[first[parts[some[0]]]], source=uris[min(query.relevant)].rpartition("/")[0])
+        replace(
+            query,
+            cluster=names[first[parts[some[0]]]],
+            source=uris[min(query.relevant)].rpartition("/")[0],
+            group=groups[min(query.relevant, key=lambda one: (-query.relevant[one], one))],
+            born=min(found.born[document] for document in query.relevant),
+        )
         for query, some in zip(queries, asked, strict=True)
     ]
 

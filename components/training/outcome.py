@@ -141,4 +141,5 @@ def _record(setting: Setting) -> dict[str, Any]:
         "precision": precision(setting.world.device),
         "versions": versions | {"sentence-transformers": __version__},
         "pairs": Artifact.open(setting.job.data.pairs, "pairs").digest,
+        "split_segments": Artifact.open(setting.job.data.judged, "judged").facts.get("segments"),
     }

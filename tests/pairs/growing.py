@@ -16,7 +16,7 @@ from components.pairs import split
 from components.pairs.config import Side
 from components.pairs.coverage import COVERED, Coverage, Matches
 from components.pairs.judged import Query
-from components.pairs.known import NONE, Known
+from components.pairs.known import NONE, UNBORN, Known
 from components.store.state import State
 
 SHARES: dict[Side, float] = {"train": 0.7, "dev": 0.1, "sealed": 0.1, "reserve": 0.1}
@@ -63,7 +63,8 @@ class Corpus:
             coverage = Coverage(Path(work))
             coverage.add([[section.text for section in one.sections] for one in found])
             matches = coverage.matches(np.arange(len(found)))
-        return Known(ids, digests, sketches(signed), np.full(len(found), NONE)), matches
+        nowhere = np.full(len(found), NONE), np.full(len(found), UNBORN, np.int32)
+        return Known(ids, digests, sketches(signed), *nowhere), matches
 
     def run(self, shares: dict[Side, float], queries: list[Query] | None = None) -> split.Split:
         known = {name_of(name) for name in self.texts}
@@ -72,6 +73,9 @@ class Corpus:
 
     def sides(self, found: split.Split) -> dict[str, Side]:
         return {name: found.sides[name_of(name)] for name in self.texts}
+
+    def ages(self, found: split.Split) -> dict[str, int]:
+        return {name: found.born[name_of(name)] for name in self.texts}
 
 
 def history(rng: random.Random, corpus: Corpus, paragraphs: list[str]) -> None:

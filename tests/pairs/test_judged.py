@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(place, files, message
 
 def test_queries_come_back_from_their_artifact(tmp_path):
     queries = [
-        Query("1", "why does it hum", ("noise", "boiler"), {"d1": 2, "d2": 1}, "d1", "s3://b"),
+        Query("1", "why does it hum", ("noise", "boiler"), {"d1": 2, "d2": 1}, "d1", "s3://b", "d0", 4),
         Query("2", "", (), {"d3": 1}),
     ]
     judged.write(tmp_path / "a", "judged", queries, {"sealed": "x"}, {"documents": "y"})

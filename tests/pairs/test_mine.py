@@ -9,8 +9,9 @@ import pytest
 
 from components.corpus import documents
 from components.pairs import judged, material, sealed, split
+from components.pairs.coverage import COVERED
 from components.pairs.known import Known
-from components.pairs.leakage import Leakage
+from components.pairs.leakage import Leakage, hidden
 from components.pairs.mine import Mined, Outputs
 from components.pairs.wording import plain
 from components.store.artifact import Artifact
@@ -111,8 +112,9 @@ def test_the_artifact_of_judged_queries_holds_those_of_the_dev_side(run, questio
     assert {run.sides[document] for query in run.kept for document in query.relevant} == {"sealed"}
     for found, side in ((dev, "dev"), (run.kept, "sealed")):
         assert {q.text for q in found if q.id.startswith(("q", "same"))} == set(questions[side])
-        assert all(q.cluster and q.source.startswith(PLACE) for q in found)
+        assert all(q.cluster and q.group and q.source.startswith(PLACE) and q.born == 0 for q in found)
     assert run.facts("judged")["sealed_queries"] == run.found.queries["sealed"] == len(run.kept)
+    assert run.facts("judged")["segments"] == 1
 
 
 def test_no_sealed_query_stands_in_any_artifact(run, questions):
@@ -147,9 +149,12 @@ def test_passages_hold_every_document_of_every_side(run):
 
 
 def test_leakage_counts_the_sealed_documents_and_the_anchors_taken_out(run):
-    found = Leakage(**run.facts("leakage"))
+    found = Leakage.read(Artifact.open(run.outputs.leakage, "leakage"))
     assert found.sealed_documents == len({document for query in run.kept for document in query.relevant})
     assert (found.near, found.equal_anchors) == (0, run.found.dropped["EQUALS_JUDGED_QUERY"])
+    assert found.facts == run.found.leakage, "and the step's note says nothing of single queries"
+    assert found.coverage.keys() == {hidden(query.id) for query in run.kept}
+    assert max(found.coverage.values()) < COVERED
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import pytest
 
 from components.corpus.document import Document, Parsed, Section
 from components.pairs.coverage import COVERED
-from components.pairs.known import NONE, Known
+from components.pairs.judged import Query
+from components.pairs.known import NONE, UNBORN, Known
+from components.pairs.leakage import hidden
 from components.pairs.pair import Pair
-from components.pairs.proof import bands, compare, nearest
+from components.pairs.proof import bands, compare, coverage, nearest
 
 WORDS = [f"word{n}" for n in range(400)]
 RNG = random.Random(4)
@@ -46,6 +48,25 @@ def test_a_sealed_text_is_found_wherever_it_trains(leak, found):
     assert leaking == ({2} if found >= COVERED else set())
 
 
+@pytest.mark.parametrize(
+    ("relevant", "seen", "found"),
+    [
+        (["a"], [], 0.3),
+        (["a", "b"], [], 0.6),
+        (["a", "b"], ["c"], 0.6),
+        (["a", "b"], ["a"], 1.0),
+        (["c"], [], 0.0),
+        (["b2"], [], 0.6),
+    ],
+    ids=["one", "the largest of two", "another one known", "one known as a whole", "nothing", "said of its group"],
+)
+def test_a_query_is_known_as_far_as_what_answers_it_is(relevant, seen, found):
+    shares = {"a": 0.3, "b": 0.6, "b2": 0.0, "c": 0.0}
+    asked = Query("q", "what is asked", (), dict.fromkeys(relevant, 1))
+    groups = {"a": "a", "b": "b", "b2": "b", "c": "c"}
+    assert coverage([asked], shares, groups, set(seen)) == {hidden("q"): found}
+
+
 def test_shares_fall_into_bands():
     assert bands([0.0, 0.24, 0.25, 0.49, 0.5, 0.79, 0.8, 1.0]) == [2, 2, 2, 2]
     assert bands([]) == [0, 0, 0, 0]
@@ -57,7 +78,7 @@ def test_the_nearest_training_document_is_counted_by_its_similarity():
     sketches[3, :64] = sketches[0, :64]
     sketches[4] = sketches[1]
     ids = rng.integers(0, 256, (5, 32), dtype=np.uint8)
-    known = Known(ids, ids, sketches, np.full(5, NONE))
+    known = Known(ids, ids, sketches, np.full(5, NONE), np.full(5, UNBORN, np.int32))
     found = nearest(known, np.array([0, 1, 2]), np.array([False, False, False, True, True]))
     assert found == [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
     assert sum(nearest(known, np.array([0]), np.zeros(5, bool))) == 1

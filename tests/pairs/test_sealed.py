@@ -1,5 +1,7 @@
 """The sealed test in a real object store."""
 
+from dataclasses import replace
+
 import pytest
 
 from components.pairs import sealed
@@ -29,3 +31,12 @@ def test_a_sealed_test_that_was_changed_is_refused(place, tmp_path, changed):
     with pytest.raises(TouchstoneError) as caught:
         sealed.fetch(place, digest, tmp_path / "work")
     assert caught.value.code == "BAD_ARTIFACT"
+
+
+def test_what_is_told_of_the_sealed_queries_is_how_they_hang_together():
+    alike = {"cluster": "d1", "group": "d1", "source": "s3://b/docs"}
+    third = Query("3", "wo tropft es", (), {"d1": 1}, **alike)
+    known = sealed.shape([replace(one, group=one.cluster) for one in QUERIES] + [third])
+    assert known["cluster"] == known["group"] == {"units": 2, "largest": 2, "squares": 5}
+    assert known["source"] == {"units": 1, "largest": 3, "squares": 9}
+    assert sealed.shape([])["group"] == {"units": 0, "largest": 0, "squares": 0}

@@ -1,13 +1,16 @@
 """The sticky split, over a real object store: made-up corpora that grow, and what may never happen to them."""
 
 import hashlib
+import io
 import random
 from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
 
 from components.pairs import split
 from components.pairs.config import Side
+from components.pairs.judged import Query
 from components.store.errors import TouchstoneError
 from components.store.s3 import Folder
 from components.store.state import State
@@ -78,6 +81,69 @@ def test_a_document_that_bridges_groups_takes_them_to_the_first_side_on_record(p
     assert (again.sides, again.moved, again.retired) == (found.sides, 0, found.retired)
 
 
+@pytest.mark.parametrize("change", ["edit", "rename", "near copy", "quote", "quote and leave"])
+def test_a_document_is_as_old_as_the_oldest_that_ever_was_in_its_group(corpus, change):
+    rng = random.Random(10)
+    assert corpus.run(EVEN).segments == 1
+    text = corpus.texts["a"]
+    match change:
+        case "edit":
+            corpus.texts["a"] = some(rng, 60)
+        case "rename":
+            corpus.texts["new"] = corpus.texts.pop("a")
+        case "near copy":
+            corpus.texts["new"] = text + " once more"
+        case _:
+            corpus.texts["new"] = f"{some(rng, 200)}\n{text}"
+    corpus.texts["stranger"] = some(rng, 60)
+    found = corpus.run(EVEN)
+    expected = dict.fromkeys(corpus.texts, 0) | {"stranger": 1}
+    assert (corpus.ages(found), found.segments) == (expected, 2)
+    if change == "quote and leave":
+        del corpus.texts["a"]
+    corpus.texts["latest"] = some(rng, 60)
+    found = corpus.run(EVEN)
+    assert (corpus.ages(found), found.segments) == (
+        {name: {**expected, "latest": 2}[name] for name in corpus.texts},
+        3,
+    )
+
+
+def test_a_younger_group_that_is_connected_to_an_older_one_stays_old_without_what_connected_them(corpus):
+    rng = random.Random(11)
+    corpus.run(only("sealed"))
+    corpus.texts["young"] = some(rng, 60)
+    assert corpus.ages(corpus.run(only("sealed")))["young"] == 1
+    corpus.texts["bridge"] = "\n".join([corpus.texts["a"], corpus.texts["young"]])
+    found = corpus.run(only("sealed"))
+    assert (set(corpus.ages(found).values()), found.moved) == ({0}, 0)
+    del corpus.texts["bridge"], corpus.texts["a"]
+    found = corpus.run(only("sealed"))
+    assert (corpus.ages(found)["young"], found.segments) == (0, 3)
+
+
+def test_what_a_segment_without_ages_holds_came_in_with_it(corpus):
+    corpus.run(only("sealed"))
+    corpus.texts["young"] = some(random.Random(12), 60)
+    corpus.run(only("sealed"))
+    state = State(corpus.place)
+    known = state.get(split.SPLIT)
+    known["segments"] = [_without_ages(state.folder / "split", name) for name in known["segments"]]
+    state.put(split.SPLIT, known)
+    found = corpus.run(only("train"))
+    assert corpus.ages(found) == {"a": 0, "b": 0, "c": 0, "young": 1}
+    assert set(corpus.sides(found).values()) == {"sealed"}
+
+
+def _without_ages(folder: Folder, name: str) -> str:
+    """The segment as it was written before there were ages; its name."""
+    out = io.BytesIO()
+    pq.write_table(pq.read_table(io.BytesIO(folder.read(f"{name}.parquet"))).drop_columns("born"), out)
+    digest = hashlib.sha256(out.getvalue()).hexdigest()
+    folder.write(f"{digest}.parquet", out.getvalue())
+    return digest
+
+
 def test_documents_that_answer_one_query_go_together_but_none_moves_for_it(corpus):
     asked = [query("1", "a", "b"), query("2", "b", "c")]
     together = corpus.sides(corpus.run(SHARES, asked))
@@ -128,8 +194,32 @@ def test_a_cluster_is_a_component_of_queries_and_the_groups_of_their_documents()
     groups = {name_of(name): group for name, group in {"a": "1", "b": "1", "c": "2", "d": "3"}.items()}
     uris = {name_of("a"): "s3://b/x/a.md", name_of("b"): "s3://b/x/b.md", name_of("c"): "s3://b/x/c#7"}
     asked = [query("1", "a"), query("2", "c", "b"), query("3", "d")]
-    found = split.clusters(asked, groups, uris | {name_of("d"): "s3://b/d.md"})
+    found = split.clusters(asked, known(groups), uris | {name_of("d"): "s3://b/d.md"})
     assert [(q.cluster, q.source) for q in found] == [("1", "s3://b/x"), ("1", "s3://b/x"), ("3", "s3://b")]
+
+
+@pytest.mark.parametrize(
+    ("relevant", "group", "born"),
+    [
+        ({"c": 1}, "2", 3),
+        ({"a": 1, "c": 2}, "2", 0),
+        ({"a": 2, "c": 1}, "1", 0),
+        ({"c": 2, "d": 2}, "3", 3),
+        ({"c": 2, "d": 1}, "2", 3),
+    ],
+)
+def test_a_query_has_the_group_of_its_best_document_and_the_age_of_its_oldest(relevant, group, born):
+    assert name_of("d") < name_of("c"), "of two that are as good the first by id counts"
+    groups = {name_of(name): group for name, group in {"a": "1", "c": "2", "d": "3"}.items()}
+    ages = {name_of("a"): 0, name_of("c"): 3, name_of("d"): 5}
+    asked = Query("1", "which", (), {name_of(name): grade for name, grade in relevant.items()})
+    (found,) = split.clusters([asked], known(groups, ages), dict.fromkeys(groups, "s3://b/x"))
+    assert (found.group, found.born) == (group, born)
+
+
+def known(groups: dict[str, str], ages: dict[str, int] | None = None) -> split.Split:
+    """A split of documents in these groups."""
+    return split.Split({}, groups, ages or dict.fromkeys(groups, 0), 1, 0, (), 0.0)
 
 
 @pytest.mark.parametrize("seed", range(16))

@@ -49,6 +49,6 @@ def small_training(folder: Path, model: Path) -> Data:
         rows = (Passage(f"d{i}-0", f"d{i}", "", text, 0, len(text)) for i, (_, text) in enumerate(names))
         out.table("passages", PASSAGE_SCHEMA, map(vars, rows))
     queries = [Query(f"q{i}", f"How do I {names[i][0]}?", (), {f"d{i}": 1}) for i in range(0, 60, 4)]
-    judged.write(folder / "judged", "judged", queries, {"sealed": "0" * 64}, {})
+    judged.write(folder / "judged", "judged", queries, {"sealed": "0" * 64, "segments": 3}, {})
     write_model(folder / "base", model, reference="base")
     return Data(*(folder / name for name in ("pairs", "judged", "passages", "base")))

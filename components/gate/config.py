@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.store.config import Config
+
+
+class FreshConfig(Config):
+    """A second way to be promoted: better on what is new since the champion, and no worse on the rest."""
+
+    min_gain: float = Field(0.02, ge=0, lt=1)
+    """Least gain in mean nDCG@10 on judged queries of documents that came in after the champion was trained."""
+
+    min_queries: int = Field(200, ge=2)
+    """Fewer such queries prove nothing."""
+
+    margin: float = Field(0.01, gt=0, lt=1)
+    """The rest may lose less than this against the champion."""
 
 
 class GateConfig(Config):
@@ -19,6 +34,18 @@ class GateConfig(Config):
     min_gain: float = Field(0.01, ge=0, lt=1)
     """Least gain in mean nDCG@10 worth promoting."""
 
+    serving: Literal["dense", "hybrid"] = "dense"
+    """What production runs: the vectors alone, or fused with BM25; that is what is judged."""
+
+    cluster: Literal["group", "source"] = "group"
+    """What is drawn by chance: groups of documents, or whole sources, for a claim about sources not tested too."""
+
+    fresh: FreshConfig | None = None
+    """Declares the second way; each of the two is then tested at half the look's level."""
+
+    slices: list[str] | None = None
+    """Labels that must not be harmed; without it, every label that the judged queries have."""
+
     guard_margin: float = Field(0.03, gt=0, lt=1)
     """A guard may lose less than this against the base (one-sided 95% bound)."""
 
@@ -31,8 +58,11 @@ class GateConfig(Config):
     min_clusters: int = Field(200, ge=2)
     """Fewer clusters than this decide nothing."""
 
+    min_sources: int = Field(20, ge=2)
+    """With `cluster: source`, fewer sources than this decide nothing."""
+
     min_differing: int = Field(30, ge=1)
-    """Clusters in which the two models differ at all."""
+    """Clusters in which the two models differ at all; with `cluster: source`, sources: as many as `min_sources`."""
 
     accept_mined: bool = False
     """Promote also on questions that a language model wrote; then a gain of .02 is needed at least."""

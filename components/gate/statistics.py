@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +17,12 @@ Integers = npt.NDArray[np.int64]
 UNIT = 1_000_000
 """Differences are rounded to millionths, so that sums do not depend on the order of adding."""
 POWER = 0.8
-BLOCK = 2048
+BLOCK = 8192
 """Resamples computed at once."""
+STAKES = tuple(2.0**-halvings for halvings in range(5))
+"""What a bet risks of its capital; half of the capital at first goes to the first stake, a quarter to the next."""
+BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.int64)
+"""Byte -> its eight bits."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,11 @@ class Comparison:
         standard_error: Of the gain, with whole clusters as the random unit.
         interval: 95% interval of the gain.
         p_value: One-sided; the chance of a gain this large if signs of whole clusters were random.
-        clusters: How many clusters there are.
+        p_free: One-sided; a bound of that chance for a model that is no better, whatever the differences look like.
+        queries: On how many queries they were compared.
+        clusters: How many clusters these are.
         differing: In how many the two models differ.
+        effective: How many independent queries would tell as much: clustered ones repeat each other.
         detectable: The smallest true gain that this test finds with 80% probability.
     """
 
@@ -37,12 +46,27 @@ class Comparison:
     standard_error: float
     interval: tuple[float, float]
     p_value: float
+    p_free: float
+    queries: int
     clusters: int
     differing: int
+    effective: int
     detectable: float
 
+    def lower_bound(self, level: float) -> float:
+        """One-sided lower bound of the gain at that level."""
+        return round(self.gain - float(ndtri(1 - level)) * self.standard_error, 6)
 
-def compare(candidate: Numbers, other: Numbers, clusters: list[str], *, alpha: float, least: float) -> Comparison:
+
+def compare(
+    candidate: Numbers,
+    other: Numbers,
+    clusters: Sequence[str],
+    *,
+    alpha: float,
+    least: float,
+    groups: Sequence[str] | None = None,
+) -> Comparison:
     """Compare two models query by query.
 
     Args:
@@ -51,28 +75,56 @@ def compare(candidate: Numbers, other: Numbers, clusters: list[str], *, alpha: f
         clusters: Each query's cluster.
         alpha: Level of the test.
         least: Least gain that counts; it bounds what can be detected.
+        groups: Each query's cluster for `p_free`, where clusters are too large and few for it.
     """
     differences = np.rint((candidate - other) * UNIT).astype(np.int64)
-    _, label = np.unique(np.array(clusters), return_inverse=True)
-    sums = np.bincount(label, weights=differences).astype(np.int64)
-    sizes = np.bincount(label)
-    mean = float(sums.sum()) / len(differences)
-    error = float(np.sqrt(np.square(sums - sizes * mean).sum())) / len(differences) / UNIT
-    gain = mean / UNIT
-    half = 1.959964 * error
+    sums, sizes = _by_cluster(differences, clusters)
+    gain, error = int(sums.sum()) / len(differences) / UNIT, _error(sums, sizes)
+    half, means = 1.959964 * error, _means(differences, clusters if groups is None else groups)
     return Comparison(
         gain=round(gain, 6),
         standard_error=round(error, 6),
         interval=(round(gain - half, 6), round(gain + half, 6)),
         p_value=sign_flip(sums, alpha),
+        p_free=betting(means),
+        queries=len(differences),
         clusters=len(sums),
         differing=int(np.count_nonzero(sums)),
-        detectable=round(detectable(error, alpha, least), 6),
+        effective=_effective(differences, error),
+        detectable=round(max(detectable(error, alpha, least), _provable(means, alpha)), 6),
     )
+
+
+def mean(values: Numbers) -> float:
+    """The mean, summed without rounding on the way: the same on every machine."""
+    return math.fsum(values.tolist()) / len(values)
+
+
+def _by_cluster(differences: Integers, clusters: Sequence[str]) -> tuple[Integers, Integers]:
+    """Each cluster's sum and its number of queries."""
+    _, label = np.unique(np.array(clusters), return_inverse=True)
+    sums = np.zeros(int(label.max()) + 1, np.int64)
+    np.add.at(sums, label, differences)
+    return sums, np.bincount(label)
+
+
+def _error(sums: Integers, sizes: Integers) -> float:
+    """Standard error of the mean with whole clusters as the random unit, in exact integers up to the root."""
+    total, count = int(sums.sum()), int(sizes.sum())
+    spread = sum((count * one - size * total) ** 2 for one, size in zip(sums.tolist(), sizes.tolist(), strict=True))
+    return math.sqrt(spread) / count**2 / UNIT
+
+
+def _effective(differences: Integers, error: float) -> int:
+    """Queries by the variance inflation: (error if all were independent / error)^2 of them, and never more."""
+    alone = _error(differences, np.ones_like(differences))
+    return round(len(differences) * min(1.0, (alone / error) ** 2)) if error > 0 else len(differences)
 
 
 def sign_flip(sums: Integers, alpha: float) -> float:
     """One-sided randomization test: flip the signs of whole clusters at random (Fisher 1935; Smucker et al. 2007).
+
+    The random bits come from a counter (Philox), keyed by the sums themselves: equal scores give equal bits anywhere.
 
     Args:
         sums: Each cluster's summed difference, in integers.
@@ -81,32 +133,104 @@ def sign_flip(sums: Integers, alpha: float) -> float:
     Returns:
         (b + 1) / (B + 1) with b resamples of B as large as what was seen (Phipson and Smyth 2010): never 0.
     """
-    resamples = int(np.ceil(100 / alpha / BLOCK)) * BLOCK
-    moving = np.sort(sums[sums != 0]).astype(np.float64)
+    moving = np.sort(sums[sums != 0])
     if not len(moving):
         return 1.0
+    resamples = int(np.ceil(100 / alpha / BLOCK)) * BLOCK
     seed = int.from_bytes(hashlib.sha256(np.sort(sums).astype("<i8").tobytes()).digest()[:16], "big")
-    draw = np.random.Generator(np.random.Philox(key=seed))
-    observed, reached, width = moving.sum(), 0, (len(moving) + 7) // 8
+    draw, tables = np.random.Generator(np.random.Philox(key=seed)), _tables(moving)
+    observed, reached = int(moving.sum()), 0
     for _ in range(resamples // BLOCK):
-        drawn = np.frombuffer(draw.bytes(BLOCK * width), np.uint8).reshape(BLOCK, width)
-        positive = np.unpackbits(drawn, axis=1)[:, : len(moving)].astype(np.float64) @ moving
-        reached += int(np.count_nonzero(2 * positive - observed >= observed))
+        drawn = np.frombuffer(draw.bytes(BLOCK * len(tables)), np.uint8).reshape(len(tables), BLOCK)
+        positive = np.zeros(BLOCK, np.int64)
+        for table, of in zip(tables, drawn, strict=True):
+            positive += table[of]
+        reached += int(np.count_nonzero(2 * positive >= 2 * observed))
     return (reached + 1) / (resamples + 1)
 
 
+def _tables(values: Integers) -> Integers:
+    """For each eight values and each byte: the sum of the values whose bit is set (n / 8 x 256)."""
+    padded = np.zeros(-(-len(values) // 8) * 8, np.int64)
+    padded[: len(values)] = values
+    tables: Integers = padded.reshape(-1, 8) @ BITS.T
+    return tables
+
+
+def betting(means: Sequence[float]) -> float:
+    """One-sided test of "no better" for bounded differences of any shape, by betting against it.
+
+    Somebody who stakes a part L of his capital on each cluster has, after all of them, the product of (1 + L d). If the
+    clusters are independent and their mean is not above 0, that product is 1 at most on average, so it reaches 1 / p
+    with a chance of p at most (Waudby-Smith, Ramdas 2024: Estimating means of bounded random variables by betting).
+    Unlike flipping signs it does not lean on symmetry: many small gains cannot hide few large losses.
+
+    Args:
+        means: Each cluster's mean difference, in [-1, 1].
+
+    Returns:
+        1 / capital, with four digits, and 1 at most.
+    """
+    logs = [_share(i) + math.fsum(_grown(stake, one) for one in means) for i, stake in enumerate(STAKES)]
+    best = max(logs)
+    capital = best + math.log(math.fsum(math.exp(one - best) for one in logs)) if best > -math.inf else best
+    return float(f"{math.exp(-capital):.4g}") if capital > 0 else 1.0
+
+
+def _share(place: int) -> float:
+    """The logarithm of the part of the capital that goes to a stake; the last has what is left."""
+    return -math.log(2) * min(place + 1, len(STAKES) - 1)
+
+
+def _grown(stake: float, difference: float) -> float:
+    return math.log1p(stake * difference) if stake * difference > -1 else -math.inf
+
+
+def _means(differences: Integers, clusters: Sequence[str]) -> list[float]:
+    sums, sizes = _by_cluster(differences, clusters)
+    return [one / size / UNIT for one, size in zip(sums.tolist(), sizes.tolist(), strict=True)]
+
+
+def _provable(means: Sequence[float], alpha: float) -> float:
+    count, center = len(means), math.fsum(means) / len(means)
+    return provable(count, math.fsum((one - center) ** 2 for one in means) / count, alpha)
+
+
+def provable(count: int, spread: float, alpha: float) -> float:
+    """The smallest true gain that `betting` proves with 80% probability, to second order in the differences.
+
+    Args:
+        count: How many clusters.
+        spread: Variance of their mean differences.
+        alpha: Level of the test.
+    """
+    needs = [(-math.log(alpha) - _share(i)) / stake / count + stake * spread / 2 for i, stake in enumerate(STAKES)]
+    return min(needs) + float(ndtri(POWER)) * math.sqrt(spread / count)
+
+
 def detectable(error: float, alpha: float, least: float) -> float:
-    """The smallest true gain found with 80% probability: it must clear both the test and the least gain."""
+    """The smallest true gain found by flipping signs with 80% probability: it must clear test and least gain."""
     return float(max((ndtri(1 - alpha) + ndtri(POWER)) * error, least + ndtri(POWER) * error))
 
 
 def lower_bound(differences: Numbers) -> tuple[float, float, float]:
     """Mean difference of a guard, its one-sided 95% lower bound, and its standard error; queries are the unit."""
-    mean = float(differences.mean())
-    error = float(differences.std(ddof=1) / np.sqrt(len(differences))) if len(differences) > 1 else float("inf")
-    return round(mean, 6), round(mean - 1.644854 * error, 6), round(error, 6)
+    count, center = len(differences), mean(differences)
+    error = math.sqrt(mean((differences - center) ** 2) / (count - 1)) if count > 1 else math.inf
+    return round(center, 6), round(center - 1.644854 * error, 6), round(error, 6)
 
 
 def chance_to_pass(error: float, margin: float) -> float:
     """Chance that a guard with no true drop passes at that margin."""
     return float(round(ndtr((margin - 1.644854 * error) / error), 4)) if error > 0 else 1.0
+
+
+def holm(p_values: Sequence[float], level: float) -> list[bool]:
+    """Which hypotheses are rejected when the chance of any wrong rejection stays below `level` (Holm 1979)."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    rejected = [False] * len(p_values)
+    for rank, i in enumerate(order):
+        if not p_values[i] <= level / (len(p_values) - rank):
+            break
+        rejected[i] = True
+    return rejected

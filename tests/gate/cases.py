@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from components.evaluation.scores import BASE, CANDIDATE, Contender, Numbers, Scores
-from components.pairs.leakage import Leakage
+from components.evaluation.scores import BASE, CANDIDATE, FUSED, Contender, Numbers, Scores
+from components.pairs.leakage import Leakage, hidden
 from components.retrieval.metrics import METRICS
 from components.store.models import Model, write_model
 
-CLEAN = Leakage(sealed_documents=400, near=0, equal_anchors=7)
+NAMES = [hidden(f"q{i:04d}") for i in range(2000)]
+CLEAN = Leakage(sealed_documents=400, near=0, equal_anchors=7, coverage=dict.fromkeys(NAMES, 0.0))
 CHAMPION_REFERENCE = f"s3://tests/models@{'c' * 40}"
 
 
@@ -50,12 +51,16 @@ def scores(
     values |= {CANDIDATE: np.full(queries, 0.55), "bm25": np.full(queries, 0.4), "hybrid": np.full(queries, 0.45)}
     if same:
         values[same] = values[CANDIDATE]
+    values |= {FUSED[name]: np.full(queries, 0.5) for name in (CANDIDATE, "champion") if name in values}
     known = {name: Contender(f"s3://tests/{name}", fingerprint if name == same else name) for name in gains}
     if champion is not None:
         known["champion"] = Contender(CHAMPION_REFERENCE, known["champion"].fingerprint)
+    clusters = [f"c{i // per_cluster:04d}" for i in range(queries)]
     return Scores(
         queries=[f"q{i:04d}" for i in range(queries)],
-        clusters=[f"c{i // per_cluster:04d}" for i in range(queries)],
+        clusters=clusters,
+        groups=clusters,
+        born=[0] * queries,
         sources=["s3://tests/docs"] * queries,
         slices=[["service:s3"] if i % 2 else ["service:s3", "service:rare"][: 1 + (i < 10)] for i in range(queries)],
         values={name: {metric: found.copy() for metric in METRICS} for name, found in values.items()},

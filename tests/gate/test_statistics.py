@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from components.gate.statistics import chance_to_pass, compare, detectable, lower_bound, sign_flip
+from components.gate.statistics import BLOCK, betting, chance_to_pass, compare, detectable, holm, lower_bound, sign_flip
 
 
 def clustered(rng: np.random.Generator, clusters: int, each: int, gain: float = 0.0) -> tuple[np.ndarray, list[str]]:
@@ -28,7 +28,7 @@ def test_p_is_that_of_all_sign_flips(sums: list[int]) -> None:
 
 
 def test_p_is_never_0_and_1_where_nothing_differs() -> None:
-    assert sign_flip(np.full(300, 1000), alpha=0.05) == 1 / 2049
+    assert sign_flip(np.full(300, 1000), alpha=0.05) == 1 / (BLOCK + 1)
     assert sign_flip(np.zeros(300, np.int64), alpha=0.05) == 1
     assert sign_flip(np.full(300, -1000), alpha=0.05) == 1
 
@@ -109,3 +109,49 @@ def test_a_guard_s_bound_is_mean_less_1_645_standard_errors() -> None:
 @pytest.mark.parametrize(("error", "chance"), [(0.0, 1.0), (0.03 / 1.644854, 0.5), (0.03, 0.2595), (0.006, 0.9996)])
 def test_the_chance_of_a_guard_that_lost_nothing(error: float, chance: float) -> None:
     assert chance_to_pass(error, 0.03) == pytest.approx(chance, abs=1e-3)
+
+
+def test_a_thousand_queries_that_move_as_hundred_count_as_hundred() -> None:
+    rng = np.random.default_rng(17)
+    shared = rng.normal(0, 0.05, 100).repeat(10)
+    label = [f"c{i}" for i in np.arange(100).repeat(10)]
+    assert against_half(shared, label).effective == pytest.approx(100, rel=0.01)
+    assert against_half(shared, [str(i) for i in range(1000)]).effective == 1000
+
+
+@pytest.mark.parametrize(
+    ("p_values", "rejected"),
+    [
+        ([0.012, 0.04, 0.02], [True, True, True]),  # .05 / 3, .05 / 2, .05
+        ([0.012, 0.04, 0.03], [True, False, False]),  # .03 is above .05 / 2, and stops the rest
+        ([0.02, 0.9, 0.9], [False, False, False]),
+        ([0.001, float("nan")], [True, False]),
+        ([], []),
+    ],
+)
+def test_many_hypotheses_are_rejected_one_after_the_other(p_values: list[float], rejected: list[bool]) -> None:
+    assert holm(p_values, 0.05) == rejected
+
+
+def test_a_lower_bound_at_a_small_level_lies_lower() -> None:
+    differences, label = clustered(np.random.default_rng(5), 60, 2)
+    found = against_half(differences, label)
+    assert found.lower_bound(0.5) == found.gain
+    assert found.lower_bound(0.001) == pytest.approx(found.gain - 3.0902 * found.standard_error, abs=1e-5)
+
+
+def test_a_bet_is_rarely_won_against_a_model_that_is_no_better_however_skewed_the_differences_are() -> None:
+    rng = np.random.default_rng(23)
+    lost = rng.random((1000, 200)) < 0.01
+    drawn = np.where(lost, -0.495, 0.005)  # a mean of 0: many small gains, few large losses
+    assert np.mean([betting(one.tolist()) <= 0.05 for one in drawn]) <= 0.05
+    flipped = [sign_flip(np.rint(one * 1e6).astype(np.int64), 0.05) <= 0.05 for one in drawn[:300]]
+    assert np.mean(flipped) > 0.1, "these draws would catch a test that leans on symmetry"
+
+
+def test_a_bet_multiplies_its_capital_by_hand() -> None:
+    capital = 0.5 * 1.1**100 + 0.25 * 1.05**100 + 0.125 * 1.025**100 + 0.0625 * (1.0125**100 + 1.00625**100)
+    assert betting([0.1] * 100) == pytest.approx(1 / capital, rel=1e-3)
+    assert betting([-0.1] * 100) == 1
+    assert betting([0.1] * 100 + [-1.0]) < 1, "the whole stake was lost, the smaller ones were not"
+    assert betting([]) == 1

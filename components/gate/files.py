@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.evaluation import files as score_files
 from components.evaluation.scores import CANDIDATE, CHAMPION
-from components.gate import ledger
+from components.gate import chain, generation, ledger
 from components.gate.config import GateConfig
 from components.gate.decision import decide
 from components.gate.verdict import Look, Verdict
@@ -35,11 +35,18 @@ class Unsealed:
 def unseal(
     state: str, run: str, candidate: Path, champion: str, judged_path: Path, config: GateConfig, out: Unsealed
 ) -> Look:
-    """Charge a look, then write the artifacts `permit` (the sealed queries) and `look`."""
+    """Charge a look, then write the artifacts `permit` (the sealed queries) and `look`.
+
+    Raises:
+        TouchstoneError: LEDGER_BROKEN when the ledger is not the one that promotions and earlier looks were told of,
+            LOOKS_EXHAUSTED; nothing is charged or revealed then.
+    """
     facts = Artifact.open(judged_path, "judged").facts
     digest = facts["sealed"]
     who = {"candidate": Model.open(candidate).require("candidate").fingerprint, "champion": champion}
     day = datetime.now(UTC).date().isoformat()
+    ledger.check(State(state), chain.promotions(champion))
+    generation.settle(State(state))
     ledger.retire(State(state), queries=facts.get("retired", []), run=run, day=day)
     look = ledger.charge(State(state), **who, sealed=digest, run=run, day=day, config=config)
     with tempfile.TemporaryDirectory() as work:
@@ -87,7 +94,7 @@ class Case:
         leakage = Artifact.open(self.folder / "leakage", "leakage")
         return decide(
             scores,
-            Leakage(**leakage.facts),
+            Leakage.read(leakage),
             Look.parse(case["look"], where="case.json"),
             GateConfig.parse(case["config"], where="case.json"),
             scores.inputs | {"scores": digest, "leakage": leakage.digest},

@@ -1,15 +1,19 @@
-"""The ledger: every look at a sealed test, charged before anything is revealed, chained by hashes.
+"""The ledger: every look at a sealed test, charged before anything is revealed, chained by hashes (`chain.py`).
 
 A look is keyed by (candidate, champion, sealed test, rules): the same key is a retry and costs nothing, and asking the
 same test again with softer rules is another look. Charging is one compare-and-swap on the state, so two runs cannot
-both take the last look. Queries that were retired for every model stand there too.
+both take the last look. Queries that were retired for every model stand there too, and the generations that were
+opened: every sealed test is one, in the order in which the ledger first hears of it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
+from components.gate.chain import Entries, Mark, appended, broken, held, promotions
 from components.gate.config import GateConfig
 from components.gate.verdict import Look
 from components.store.digests import digest
@@ -17,7 +21,8 @@ from components.store.errors import TouchstoneError
 from components.store.state import State
 
 LEDGER = "ledger.json"
-START = "0" * 64
+LAST = "ledger-last.json"
+"""The mark of the last record that was written, in a document of its own."""
 
 
 def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str, day: str, config: GateConfig) -> Look:
@@ -39,8 +44,7 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
     rules = config.model_dump(mode="json", exclude={"error_budget", "looks"})
     key = digest([candidate, champion, sealed, rules])
 
-    def change(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        known = verify([] if entries is None else entries)
+    def change(known: Entries) -> Entries:
         if any(entry["key"] == key for entry in known):
             return known
         spent = _spent(known, day[:4])
@@ -54,11 +58,28 @@ def charge(state: State, *, candidate: str, champion: str, sealed: str, run: str
             "run": run,
             "day": day,
         }
-        return _appended(known, entry | {"number": len(spent) + 1, "alpha": config.alpha})
+        return appended(known, entry | {"number": len(spent) + 1, "alpha": config.alpha})
 
-    entries = state.update(LEDGER, change)
+    entries = _update(state, change)
     length = next(i for i, entry in enumerate(entries, start=1) if entry["key"] == key)
     return _look(entries[:length], config)
+
+
+def afford(state: State, *, champion: str, day: str, config: GateConfig) -> int:
+    """How many looks are left, asked before anything is trained.
+
+    None may be left where a run that looked at the same champion did not end well: with the same candidate, running it
+    again is a retry, and costs nothing.
+
+    Raises:
+        TouchstoneError: LEDGER_BROKEN, LOOKS_EXHAUSTED.
+    """
+    known = check(state, promotions(champion))
+    looks = [entry for entry in known if "alpha" in entry and entry["day"][:4] == day[:4]]
+    left = _left(_spent(known, day[:4]), config)
+    if not left >= 1 and not any(one["champion"] == champion and _unfinished(state, one["run"]) for one in looks):
+        raise _exhausted(len(looks), day[:4])
+    return left
 
 
 def retire(state: State, *, queries: list[str], run: str, day: str) -> None:
@@ -69,34 +90,122 @@ def retire(state: State, *, queries: list[str], run: str, day: str) -> None:
         queries: Hashes of the ids of all that ever were; those on record already are not written again.
         run: The run that saw it.
         day: Today, as YYYY-MM-DD.
+
+    Raises:
+        TouchstoneError: LEDGER_BROKEN.
     """
 
-    def change(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
-        known = verify([] if entries is None else entries)
+    def change(known: Entries) -> Entries:
         news = sorted(set(queries) - {name for entry in known for name in entry.get("retired", [])})
         entry = {"key": digest(["retired", news]), "retired": news, "run": run, "day": day}
-        return _appended(known, entry) if news else known
+        return appended(known, entry) if news else known
 
     if queries:
-        state.update(LEDGER, change)
+        _update(state, change)
 
 
-def _appended(known: list[dict[str, Any]], entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The entries and one more, chained to the last."""
-    chained = entry | {"before": known[-1]["hash"] if known else START}
-    return [*known, chained | {"hash": digest(chained)}]
+def turn(state: State, generations: list[dict[str, Any]]) -> None:
+    """Record the generations that were opened; those on record already are not written again.
+
+    Args:
+        state: The line's state.
+        generations: In their order: `was` and `sealed`, the digests of the old and the new sealed test, `run`, `day`,
+            and whatever else is known of each.
+
+    Raises:
+        TouchstoneError: LEDGER_BROKEN.
+    """
+
+    def change(known: Entries) -> Entries:
+        for one in generations:
+            key = digest(["generation", one["was"], one["sealed"]])
+            if not any(entry["key"] == key for entry in known):
+                number = len(dict.fromkeys([*sealed_tests(known), one["was"], one["sealed"]]))
+                known = appended(known, one | {"key": key, "generation": number})
+        return known
+
+    if generations:
+        _update(state, change)
 
 
-def _spent(entries: list[dict[str, Any]], year: str) -> list[float]:
+def waive(state: State, *, run: str, verdict: str, approver: str, day: str) -> None:
+    """Record that a person set a hold aside; for the same verdict once.
+
+    Args:
+        state: The line's state.
+        run: The run that was held.
+        verdict: The verdict's digest.
+        approver: Whose signature the approval has.
+        day: The day it was given, as YYYY-MM-DD.
+    """
+    key = digest(["waived", verdict])
+
+    def change(known: Entries) -> Entries:
+        entry = {"key": key, "waived": verdict, "approver": approver, "run": run, "day": day}
+        return known if any(one["key"] == key for one in known) else appended(known, entry)
+
+    _update(state, change)
+
+
+def unused(entries: Entries) -> dict[str, Any] | None:
+    """The record of the last generation that was opened, if no look was spent on it yet."""
+    opened = [position for position, entry in enumerate(entries) if "generation" in entry]
+    if not opened:
+        return None
+    earlier = set(sealed_tests(entries[: opened[-1]])) | {entries[opened[-1]]["was"]}
+    looks = [entry for entry in entries if "alpha" in entry]
+    return None if any(entry["sealed"] not in earlier for entry in looks) else entries[opened[-1]]
+
+
+def sealed_tests(entries: Entries) -> list[str]:
+    """Digests of the sealed tests, the oldest generation first."""
+    named = (entry.get(name) for entry in entries for name in ("was", "sealed"))
+    return list(dict.fromkeys(one for one in named if one))
+
+
+def check(state: State, marks: Iterable[Mark]) -> Entries:
+    """The ledger's records, if it holds those that the marks name, and the last that was written.
+
+    Raises:
+        TouchstoneError: LEDGER_BROKEN naming the record.
+    """
+    last = _last(state)
+    return held(state.get(LEDGER), [*marks, *last])
+
+
+def _update(state: State, change: Callable[[Entries], Entries]) -> Entries:
+    """Change the ledger, if it is whole, and then the mark of its last record.
+
+    The mark is read before the ledger, which only grows: it never names more than what is there.
+    """
+    last = _last(state)
+    entries: Entries = state.update(LEDGER, lambda found: change(held(found, last)))
+    if entries:
+        mark = asdict(Mark(len(entries), entries[-1]["hash"], f"run {entries[-1]['run']}"))
+        state.update(LAST, lambda known: mark if not known or known["length"] < mark["length"] else known)
+    return entries
+
+
+def _last(state: State) -> list[Mark]:
+    """The mark of the last record, if one was ever written."""
+    known = state.get(LAST)
+    try:
+        return [Mark(**known)] if known is not None else []
+    except TypeError:
+        raise broken(f"{LAST} was changed") from None
+
+
+def _spent(entries: Entries, year: str) -> list[float]:
     """The levels of the looks of a year."""
     return [entry["alpha"] for entry in entries if "alpha" in entry and entry["day"][:4] == year]
 
 
-def _look(entries: list[dict[str, Any]], config: GateConfig) -> Look:
+def _look(entries: Entries, config: GateConfig) -> Look:
     """The last of the entries as a look; what is left is counted as it was then."""
     entry, year = entries[-1], entries[-1]["day"][:4]
-    left = _left(_spent(entries, year), config)
     known = {name: entry[name] for name in ("number", "alpha")}
+    known["generation"] = sealed_tests(entries).index(entry["sealed"]) + 1
+    left = _left(_spent(entries, year), config)
     return Look(**known, left=left, year=int(year), ledger_head=entry["hash"], ledger_length=len(entries))
 
 
@@ -105,20 +214,10 @@ def _left(spent: list[float], config: GateConfig) -> int:
     return max(0, math.floor((config.error_budget - math.fsum(spent)) / config.alpha + 1e-6))
 
 
-def verify(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries, if the chain is whole.
-
-    Raises:
-        TouchstoneError: LEDGER_BROKEN naming the first record that does not fit.
-    """
-    before = START
-    for position, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
-        content = {name: value for name, value in entry.items() if name != "hash"} if isinstance(entry, dict) else {}
-        if content.get("before") != before or digest(content) != entry.get("hash"):
-            fix = "Restore the ledger from a backup. No look is charged and nothing is promoted until then."
-            raise TouchstoneError("LEDGER_BROKEN", f"record {position} of the ledger was changed", fix=fix)
-        before = entry["hash"]
-    return entries
+def _unfinished(state: State, run: str) -> bool:
+    """Whether the run failed, or has not ended."""
+    record = state.get(f"runs/{run}/record.json")
+    return not record or record.get("outcome") == "FAILED"
 
 
 def _exhausted(used: int, year: str) -> TouchstoneError:

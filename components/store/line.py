@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from components.store.digests import canonical
@@ -31,12 +32,27 @@ def check(state: str, run: str, *, snapshot: str, base: str, champion: str, reci
         fix = "Publish the base there, or name a folder or another address as base_model."
         raise UserError("NO_MODEL", "the base model's address holds no model", fix=fix)
     inputs = {"snapshot": snapshot, "base": base, "champion": champion, "recipe": recipe}
-    unchanged = State(state).get(LINE) == inputs and not force
+    known = State(state).get(LINE) or {}
+    over = datetime.now(UTC).date().isoformat() > known.pop("until", "9999")
+    unchanged = known == inputs and not over and not force
     task: Task = "SKIPPED_UNCHANGED" if unchanged else "RETRAIN"
     State(state).run(run).write("check.json", canonical({"task": task, "inputs": inputs}))
     return task
 
 
-def remember(state: str, inputs: dict[str, str], champion: str) -> None:
-    """Note the inputs of a run that reached a verdict, with the champion as it stands after it."""
-    State(state).put(LINE, inputs | {"champion": champion})
+def forget(state: str) -> None:
+    """Let the next run train whatever its inputs are; a line that never ran has nothing to forget."""
+    if State(state).get(LINE) is not None:
+        State(state).put(LINE, {})
+
+
+def remember(state: str, inputs: dict[str, str], champion: str, until: str = "") -> None:
+    """Note the inputs of a run that reached a verdict, with the champion as it stands after it.
+
+    Args:
+        state: The line's state.
+        inputs: As `check` put them on the run's record.
+        champion: The champion's pinned reference.
+        until: The last day on which nothing needs to be done about them, YYYY-MM-DD; "" where no day is.
+    """
+    State(state).put(LINE, inputs | {"champion": champion} | ({"until": until} if until else {}))

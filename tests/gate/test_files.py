@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from components.gate.config import GateConfig
 from components.gate.files import Evidence, Unsealed, read_verdict, replay, unseal
 from components.gate.record import judge
 from components.gate.verdict import Look, Verdict
-from components.pairs import judged, sealed
-from components.store.artifact import Artifact, ArtifactWriter
+from components.pairs import judged, leakage, sealed
+from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError
-from components.store.models import Model
+from components.store.models import Model, Promotion
 from components.store.s3 import Folder
+from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.gate.cases import CHAMPION_REFERENCE, CLEAN, scores, small_model
 
@@ -36,8 +37,7 @@ class Line:
         self.candidate: Model = small_model(folder, "candidate")
         self.sealed = sealed.keep(state, QUERIES, folder / "sealed")
         judged.write(folder / "judged", "judged", [], {"sealed": self.sealed}, {})
-        with ArtifactWriter(folder / "leakage", "leakage") as out:
-            out.facts |= asdict(CLEAN)
+        leakage.write(CLEAN, folder / "leakage", {})
 
     def unseal(self, champion: str = "") -> Look:
         out = Unsealed(self.folder / "permit", self.folder / "look")
@@ -202,3 +202,49 @@ def test_a_record_that_was_changed_does_not_replay(judged_run: Path, tmp_path: P
     with pytest.raises(TouchstoneError) as found:
         replay(folder)
     assert found.value.code == code
+
+
+def cut_off(line: Line) -> None:
+    """The ledger loses its last record."""
+    State(line.state).update("ledger.json", lambda entries: entries[:-1])
+
+
+def test_a_ledger_that_lost_a_look_opens_nothing_and_charges_nothing(line: Line) -> None:
+    line.unseal()
+    shutil.rmtree(line.folder / "permit")
+    cut_off(line)
+    with pytest.raises(TouchstoneError, match="record 1 of the ledger is missing; run run names it") as found:
+        line.unseal("s3://tests/models@another")
+    assert found.value.code == "LEDGER_BROKEN"
+    assert State(line.state).get("ledger.json") == []
+    assert not (line.folder / "permit").exists()
+
+
+def test_a_champion_that_a_lost_ledger_promoted_is_replaced_by_nothing(line: Line) -> None:
+    told = {"ledger": {"head": "a" * 64, "length": 17}}
+    hub = f"{line.state}/hub"
+    assert S3Models(hub).promote(Promotion("1", "c" * 40, "v1", "2026-05-01", "run", "", "", told))
+    with pytest.raises(TouchstoneError, match=r"record 1 of the ledger is missing; revision cccccccc \(v1\) names it"):
+        line.unseal(f"{hub}@{'c' * 40}")
+    assert State(line.state).get("ledger.json") is None
+    assert not (line.folder / "permit").exists()
+
+
+@pytest.mark.parametrize("mark", [True, False], ids=["by the mark too", "by the look alone"])
+def test_a_look_that_is_not_in_the_ledger_any_more_is_no_verdict(line: Line, mark: bool) -> None:
+    line.unseal()
+    cut_off(line)
+    if not mark:
+        State(line.state).folder.delete("ledger-last.json")
+    with pytest.raises(TouchstoneError, match="record 1 of .* missing; .*the verdict of run run name") as found:
+        line.judge(line.scores(0.05))
+    assert found.value.code == "LEDGER_BROKEN"
+    assert State(line.state).run("run").find("verdict.json") is None
+    assert not (line.folder / "verdict").exists()
+
+
+def test_unsealing_brings_a_generation_into_the_ledger_that_a_crash_kept_out(line: Line) -> None:
+    opened = {"was": "0" * 64, "sealed": line.sealed, "run": "seal", "day": "2026-05-01"}
+    State(line.state).put("split.json", {"segments": [], "retired": [], "generations": [opened]})
+    assert line.unseal().generation == 2
+    assert [entry.get("was") for entry in State(line.state).get("ledger.json")] == ["0" * 64, None]

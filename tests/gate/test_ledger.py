@@ -5,17 +5,27 @@ from typing import Any
 
 import pytest
 
+from components.gate.chain import Entries, Mark, appended, promotions, verify
 from components.gate.config import GateConfig
-from components.gate.ledger import charge, retire, verify
+from components.gate.ledger import afford, charge, check, retire, turn, unused
 from components.gate.verdict import Look
 from components.store.errors import TouchstoneError
+from components.store.models import Promotion
+from components.store.s3_models import S3Models
 from components.store.state import State
 
-Entries = list[dict[str, Any]]
+SEALED = "s" * 64
 
 
-def look(place: str, candidate: str = "a", champion: str = "", day: str = "2026-05-01", looks: int = 3) -> Look:
-    known = {"candidate": candidate, "champion": champion, "sealed": "s" * 64}
+def look(
+    place: str,
+    candidate: str = "a",
+    champion: str = "",
+    day: str = "2026-05-01",
+    looks: int = 3,
+    sealed: str = SEALED,
+) -> Look:
+    known = {"candidate": candidate, "champion": champion, "sealed": sealed}
     return charge(State(place), **known, run=f"run-{candidate}", day=day, config=GateConfig(looks=looks))
 
 
@@ -87,6 +97,167 @@ def test_a_changed_ledger_is_named_by_record_and_charges_nothing(place: str, cas
         look(place, "e", looks=9)
     assert found.value.code == "LEDGER_BROKEN"
     assert State(place).get("ledger.json") == broken
+
+
+def whole(entries: Entries) -> Entries:
+    """The same records, chained anew."""
+    made: Entries = []
+    for entry in entries:
+        made = appended(made, {name: value for name, value in entry.items() if name not in ("before", "hash")})
+    return made
+
+
+REPLACED: dict[str, tuple[Callable[[Entries], Any], str]] = {
+    "cut off": (lambda e: e[:-1], "record 4 of the ledger is missing; run-d names it"),
+    "emptied": (lambda e: [], "record 1 of the ledger is missing; run-d names it"),
+    "chained anew after a change": (lambda e: whole(changed(e, 1, day="2025-01-01")), "record 4 .* was changed; run-d"),
+    "chained anew without one": (lambda e: whole(e[1:]), "record 4 of the ledger is missing"),
+    "another one, and longer": (lambda e: whole([*e[::-1], *e]), "record 4 .* was changed"),
+}
+
+
+@pytest.mark.parametrize("case", REPLACED)
+def test_a_chain_that_is_whole_and_not_the_one_that_was_is_named_and_charges_nothing(place: str, case: str) -> None:
+    change, message = REPLACED[case]
+    for candidate in "abcd":
+        look(place, candidate, looks=9)
+    other = change(State(place).get("ledger.json"))
+    verify(other)
+    State(place).put("ledger.json", other)
+    for use in (lambda: look(place, "e", looks=9), lambda: look(place, "a", looks=9), lambda: check(State(place), [])):
+        with pytest.raises(TouchstoneError, match=message.replace("run-d", "run run-d")) as found:
+            use()
+        assert found.value.code == "LEDGER_BROKEN"
+    assert State(place).get("ledger.json") == other
+
+
+def promoted(place: str, look: Look, number: int) -> str:
+    """A promotion on that look's verdict; the champion's reference."""
+    told = {"ledger": {"head": look.ledger_head, "length": look.ledger_length}}
+    revision, before = f"{number}" * 40, f"{number - 1}" if number > 1 else ""
+    found = Promotion(f"{number}", revision, f"v{number}", "2026-05-01", "run", "", before, told)
+    assert S3Models(f"{place}/hub").promote(found)
+    return f"{place}/hub@{revision}"
+
+
+def test_promotions_remember_the_ledger_although_the_state_was_lost(place: str) -> None:
+    promoted(place, look(place, "a"), 1)
+    champion = promoted(place, look(place, "b"), 2)
+    look(place, "c")
+    state, kept = State(place), State(place).get("ledger.json")
+    assert check(state, promotions(champion)) == kept
+    for other, message in (
+        (kept[:1], r"record 2 of the ledger is missing; revision 22222222 \(v2\) names it"),
+        ([], r"record 1 of the ledger is missing; revision 11111111 \(v1\) and revision 22222222 \(v2\) name it"),
+        (whole(changed(kept, 0, run="x")), r"record 1 of the ledger, or one before it, was changed; revision 11111111"),
+    ):
+        state.put("ledger.json", other)
+        state.folder.delete("ledger-last.json")
+        with pytest.raises(TouchstoneError, match=message):
+            check(state, promotions(champion))
+
+
+def test_a_champion_from_a_folder_or_none_remembers_nothing() -> None:
+    assert promotions("") == promotions("/models/base@abc") == []
+
+
+def test_a_run_that_died_between_the_ledger_and_its_mark_breaks_nothing(place: str) -> None:
+    look(place, "a")
+    mark = State(place).get("ledger-last.json")
+    look(place, "b")
+    State(place).put("ledger-last.json", mark)
+    assert look(place, "b").ledger_length == 2
+    assert State(place).get("ledger-last.json")["length"] == 2
+
+
+def test_a_mark_that_is_none_charges_nothing(place: str) -> None:
+    look(place)
+    State(place).put("ledger-last.json", {"length": 0})
+    with pytest.raises(TouchstoneError, match=r"ledger-last.json was changed"):
+        look(place, "b")
+    assert len(State(place).get("ledger.json")) == 1
+
+
+def ended(place: str, candidate: str, outcome: str) -> None:
+    State(place).run(f"run-{candidate}").write("record.json", json.dumps({"outcome": outcome}).encode())
+
+
+def left(place: str, champion: str = "") -> int:
+    return afford(State(place), champion=champion, day="2026-06-01", config=GateConfig(looks=2))
+
+
+def test_a_look_that_is_not_there_is_missed_before_anything_is_trained(place: str) -> None:
+    assert left(place) == 2
+    for candidate in "ab":
+        look(place, candidate, looks=2)
+        ended(place, candidate, "HELD")
+    before = State(place).get("ledger.json")
+    with pytest.raises(TouchstoneError) as found:
+        left(place)
+    assert found.value.code == "LOOKS_EXHAUSTED"
+    assert State(place).get("ledger.json") == before
+
+
+@pytest.mark.parametrize("outcome", ["FAILED", ""])
+def test_a_run_that_failed_after_its_look_may_be_run_again_although_none_is_left(place: str, outcome: str) -> None:
+    for candidate in "ab":
+        look(place, candidate, looks=2)
+        ended(place, candidate, "PROMOTED")
+    State(place).run("run-b").write("record.json", json.dumps({"outcome": outcome}).encode() if outcome else b"{}")
+    assert left(place) == 0
+    with pytest.raises(TouchstoneError, match="are used"):
+        left(place, champion=f"{place}/hub@{'1' * 40}")
+
+
+def test_training_does_not_begin_on_a_ledger_that_is_not_the_one_that_was(place: str) -> None:
+    champion = promoted(place, look(place), 1)
+    State(place).put("ledger.json", [])
+    with pytest.raises(TouchstoneError, match="is missing; revision 11111111"):
+        left(place, champion)
+
+
+def opening(was: str, sealed: str) -> dict[str, Any]:
+    return {"was": was, "sealed": sealed, "run": "seal", "day": "2026-05-02", "queries": {"old": 1, "new": 2}}
+
+
+def test_every_sealed_test_is_a_generation_in_the_order_in_which_the_ledger_hears_of_it(place: str) -> None:
+    known = {name: name * 64 for name in "abcd"}
+    assert [look(place, sealed=known[name], looks=9).generation for name in "aba"] == [1, 2, 1]
+    turn(State(place), [opening(known["b"], known["c"])])
+    assert State(place).get("ledger.json")[-1]["generation"] == 3
+    assert look(place, sealed=known["d"], looks=9).generation == 4, "the judged set changed at once"
+    assert look(place, sealed=known["c"], looks=9).generation == 3
+    assert look(place, sealed=known["b"], looks=9).generation == 2, "a retry tells what it told"
+
+
+def test_a_generation_is_recorded_once_and_costs_no_look(place: str) -> None:
+    first = look(place)
+    for _ in range(2):
+        turn(State(place), [opening(SEALED, "t" * 64)])
+    entries = verify(State(place).get("ledger.json"))
+    assert [entry.get("generation") for entry in entries] == [None, 2]
+    assert entries[1].items() > opening(SEALED, "t" * 64).items()
+    second = look(place, candidate="b", sealed="t" * 64)
+    assert (second.left, second.generation, first.left) == (first.left - 1, 2, 2)
+
+
+def test_a_generation_is_unused_until_a_look_at_it_or_at_what_became_of_it(place: str) -> None:
+    state = State(place)
+    look(place, looks=9)
+    assert unused(check(state, [])) is None
+    turn(state, [opening(SEALED, "t" * 64)])
+    look(place, candidate="late", looks=9)
+    found = unused(check(state, []))
+    assert found and found["sealed"] == "t" * 64, "a run that began before looks at the old test"
+    look(place, sealed="u" * 64, looks=9)
+    assert unused(check(state, [])) is None
+
+
+def test_a_verdict_s_own_look_must_stand_where_it_stood(place: str) -> None:
+    first, second = look(place, "a"), look(place, "b")
+    assert check(State(place), [Mark(1, first.ledger_head, "x"), Mark(2, second.ledger_head, "y")])
+    with pytest.raises(TouchstoneError, match="record 1 of the ledger.* was changed; the verdict of run r names it"):
+        check(State(place), [Mark(1, second.ledger_head, "the verdict of run r")])
 
 
 def test_a_ledger_that_is_no_json_charges_nothing(place: str) -> None:

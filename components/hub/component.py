@@ -1,4 +1,4 @@
-"""KFP component `publish`: the only step that can change production."""
+"""KFP components `publish` and `promote`, the only steps that can change production."""
 
 from kfp import dsl
 
@@ -9,16 +9,20 @@ def publish(
     run: str,
     target: str,
     champion: str,
+    approval: dict[str, object],
     candidate: dsl.Input[dsl.Model],
     verdict: dsl.Input[dsl.Dataset],
-) -> str:
+) -> None:
     """Store the candidate under an immutable revision and move `production` to it, unless that moved meanwhile.
+
+    Where a person has to approve, `production` stays, and the run's record says what waits.
 
     Args:
         state: The line's state.
         run: The run that promotes.
         target: The model store.
         champion: The pinned reference that the candidate was judged against, "" for none.
+        approval: The recipe's section `approval`.
         candidate: The model to promote.
         verdict: The verdict that promotes it.
     """
@@ -27,9 +31,30 @@ def publish(
     with step("publish"):
         from pathlib import Path
 
+        from components.gate.approval_config import ApprovalConfig
         from components.hub.publish import publish as promote
 
-        found = promote(state, run, target, champion, Path(candidate.path), Path(verdict.path))
-        name = f"revision {found.promotion.revision[:8]}, production -> {found.promotion.version}"
-        note(f"{target} {name}", outcome=found.outcome, **found.promotion.as_json())
+        checked = ApprovalConfig.parse(approval, where="approval")
+        found = promote(state, run, target, champion, Path(candidate.path), Path(verdict.path), checked)
+        note(found.told(target), **found.record(target))
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def promote(state: str, run: str, target: str, approval: dict[str, object]) -> str:
+    """Finish the promotion that a person has approved, with every check again; returns the outcome.
+
+    Args:
+        state: The line's state.
+        run: The run that waits.
+        target: The model store.
+        approval: The recipe's section `approval`: whose signature counts.
+    """
+    from components.store.events import note, step
+
+    with step("promote"):
+        from components.gate.approval_config import ApprovalConfig
+        from components.hub.approved import promote_approved
+
+        found = promote_approved(state, run, target, ApprovalConfig.parse(approval, where="approval"))
+        note(found.told(target), **found.record(target))
         return found.outcome

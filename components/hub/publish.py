@@ -1,5 +1,7 @@
 """Promotion: publish the weights under their immutable revision, then move the pointer if it still stands still.
 
+Where a person has to approve, the files go to the hub without card and pointer, and the run's record says what waits.
+
 Safe to run again at any point: the promotion's id is made of candidate, verdict and the champion it was judged
 against; a retry finds its own id in the history and changes nothing, so it never undoes a rollback.
 """
@@ -13,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from components.gate.approval import Approval, Staged, onward, today
+from components.gate.approval_config import ApprovalConfig
 from components.gate.files import read_verdict
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
@@ -32,9 +36,34 @@ class Published:
     outcome: Outcome
     promotion: Promotion
 
+    def record(self, target: str) -> dict[str, Any]:
+        """The run's `publication.json`."""
+        return {"outcome": self.outcome, "target": target, **self.promotion.as_json()}
 
-def publish(state: str, run: str, target: str, champion: str, candidate: Path, verdict: Path) -> Published:
-    """Promote the candidate and put the outcome on the run's record.
+    def told(self, target: str) -> str:
+        """What stands on the screen."""
+        return f"{target} revision {self.promotion.revision[:8]}, production -> {self.promotion.version}"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A promotion that a person has to approve."""
+
+    staged: Staged
+
+    def record(self, target: str) -> dict[str, Any]:
+        """The run's `awaiting.json`."""
+        return self.staged.model_dump(mode="json")
+
+    def told(self, target: str) -> str:
+        """What stands on the screen."""
+        return f"{target} revision {self.staged.revision[:8]} waits for an approval; production stays"
+
+
+def publish(
+    state: str, run: str, target: str, champion: str, candidate: Path, verdict: Path, approval: ApprovalConfig
+) -> Published | Waiting:
+    """Promote the candidate or have it wait for a person, and put that on the run's record.
 
     Args:
         state: The line's state.
@@ -43,61 +72,99 @@ def publish(state: str, run: str, target: str, champion: str, candidate: Path, v
         champion: The pinned reference that the candidate was judged against, "" for none.
         candidate: The artifact of the candidate.
         verdict: The artifact of the verdict.
+        approval: The recipe's section: whether a person has to approve.
 
     Raises:
         TouchstoneError: NOT_PROMOTABLE when the verdict is not about this candidate and this champion.
     """
     judged, verdict_digest = read_verdict(verdict)
     model = Model.open(candidate).require("candidate")
-    _bound(judged, model, champion)
-    store = S3Models(target)
+    _bound(judged, model, champion, approval)
+    store, record = S3Models(target), State(state).run(run)
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
         shutil.copytree(model.path, folder, ignore=shutil.ignore_patterns("manifest.json"))
+        if approval.required or judged.decision != "PROMOTE":
+            staged = _staged(store.publish(folder), run, target, champion, judged, verdict_digest, approval)
+            record.write("awaiting.json", canonical(Waiting(staged).record(target)))
+            return Waiting(staged)
         write_card(folder / "README.md", judged, verdict_digest)
         revision = store.publish(folder)
     found = promote(store, judged, verdict_digest, revision, champion, run)
-    record = {"outcome": found.outcome, "target": target, **found.promotion.as_json()}
-    State(state).run(run).write("publication.json", canonical(record))
+    record.write("publication.json", canonical(found.record(target)))
     return found
 
 
 def promote(
-    store: ModelStore, verdict: Verdict, verdict_digest: str, revision: str, champion: str, run: str
+    store: ModelStore,
+    verdict: Verdict,
+    verdict_digest: str,
+    revision: str,
+    champion: str,
+    run: str,
+    approval: Approval | None = None,
 ) -> Published:
     """Move the pointer from the champion that was judged to `revision`."""
-    expected = split_reference(champion)[1]
-    identity = digest([verdict.contenders["candidate"]["fingerprint"], verdict_digest, expected])
-    if earlier := _earlier(store, identity):
+    if earlier := promoted(store, verdict, verdict_digest, champion):
         return Published("ALREADY_PROMOTED", earlier)
+    identity, expected = _identity(verdict, verdict_digest, champion), split_reference(champion)[1]
     head = store.head()
-    promotion = _promotion(identity, revision, head, verdict, run)
+    promotion = _promotion(identity, revision, head, verdict, run, approval)
     if (head.revision if head else "") == expected and store.promote(promotion):
         return Published("PROMOTED", promotion)
-    if earlier := _earlier(store, identity):
+    if earlier := promoted(store, verdict, verdict_digest, champion):
         return Published("ALREADY_PROMOTED", earlier)
     return Published("LOST_RACE", store.head() or promotion)
 
 
-def _earlier(store: ModelStore, identity: str) -> Promotion | None:
-    """The promotion of that id, even if another one was made on top of it since."""
+def promoted(store: ModelStore, verdict: Verdict, verdict_digest: str, champion: str) -> Promotion | None:
+    """The promotion that this verdict led to, even if another one was made on top of it since."""
+    identity = _identity(verdict, verdict_digest, champion)
     return next((known for known in store.history() if known.id == identity), None)
 
 
-def _bound(verdict: Verdict, candidate: Model, champion: str) -> None:
-    """The verdict must promote, and be about exactly this candidate and this champion."""
+def _identity(verdict: Verdict, verdict_digest: str, champion: str) -> str:
+    """The promotion's id: one for each candidate, verdict and champion."""
+    return digest([verdict.contenders["candidate"]["fingerprint"], verdict_digest, split_reference(champion)[1]])
+
+
+def _staged(
+    revision: str,
+    run: str,
+    target: str,
+    champion: str,
+    verdict: Verdict,
+    verdict_digest: str,
+    approval: ApprovalConfig,
+) -> Staged:
+    return Staged(
+        run=run,
+        decision=verdict.decision,
+        verdict=verdict_digest,
+        revision=revision,
+        target=target,
+        champion=champion,
+        expires=today(later=approval.days),
+    )
+
+
+def _bound(verdict: Verdict, candidate: Model, champion: str, approval: ApprovalConfig) -> None:
+    """The verdict must lead here, and be about exactly this candidate and this champion."""
     judged = verdict.contenders
     same_candidate = judged["candidate"]["fingerprint"] == candidate.fingerprint
     same_champion = judged.get("champion", {}).get("reference", "") == champion
-    if verdict.decision != "PROMOTE" or not same_candidate or not same_champion:
+    if onward(verdict, approval) != "PUBLISH" or not same_candidate or not same_champion:
         found = f"{verdict.decision}, candidate {same_candidate}, champion {same_champion}"
         raise TouchstoneError("NOT_PROMOTABLE", "the verdict does not promote this candidate", found=found)
 
 
-def _promotion(identity: str, revision: str, head: Promotion | None, verdict: Verdict, run: str) -> Promotion:
+def _promotion(
+    identity: str, revision: str, head: Promotion | None, verdict: Verdict, run: str, approval: Approval | None
+) -> Promotion:
     now = datetime.now(UTC)
     summary: dict[str, Any] = verdict.model_dump(mode="json", include={"decision", "against", "gain", "interval"})
     summary |= {"queries": verdict.queries, "p_value": verdict.p_value}
+    summary["ledger"] = {"head": verdict.look.ledger_head, "length": verdict.look.ledger_length}
     return Promotion(
         id=identity,
         revision=revision,
@@ -107,6 +174,7 @@ def _promotion(identity: str, revision: str, head: Promotion | None, verdict: Ve
         replaces=head.revision if head else "",
         previous=head.id if head else "",
         verdict=summary,
+        approval=approval.model_dump(mode="json") if approval else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""KFP components `report` and `finish`: the page to read, and the run's record on every end."""
+"""KFP components `report`, the page to read; `finish`, the run's record on every end; `conclude`, after an approval."""
 
 from kfp import dsl
 
@@ -58,3 +58,20 @@ def finish(state: str, run: str, target: str, status: dsl.PipelineTaskFinalStatu
 
         record = conclude(state, run, target, succeeded=status.state == "SUCCEEDED")
         note("", record=record)
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def conclude(state: str, run: str, target: str) -> None:
+    """Write the record of a run anew, now that its promotion was approved and finished.
+
+    Args:
+        state: The line's state.
+        run: The run that was approved.
+        target: The model store.
+    """
+    from components.store.events import note, step
+
+    with step("conclude"):
+        from components.report.finish import finish as write
+
+        note("", record=write(state, run, target, succeeded=True))

@@ -13,10 +13,13 @@ from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.state import State
 
-GREEN = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "LOST_RACE", "SKIPPED_UNCHANGED"}
+GREEN = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "AWAITING_APPROVAL", "LOST_RACE", "SKIPPED_UNCHANGED"}
 """Outcomes of a run that did its work; everything else is a failure."""
-CONCLUDED = {"PROMOTED", "ALREADY_PROMOTED", "HELD"}
-"""After these the same inputs need no second run; an unreadable champion does, once it is repaired."""
+CONCLUDED = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "AWAITING_APPROVAL"}
+"""After these the same inputs need no second run; an unreadable champion does, once it is repaired, and an approval
+that nobody gave in time."""
+KEPT = ("check", "verdict", "held", "awaiting", "publication", "error")
+"""What the steps leave on a run's record, each if it came so far."""
 
 
 def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, Any]:
@@ -29,13 +32,14 @@ def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, A
         succeeded: Whether every step that ran ended well.
 
     Returns:
-        The record: run, outcome, decision, held (why, where no look was spent), error, inputs, publication.
+        The record: run, outcome, decision, held (why, where no look was spent), error, inputs, awaiting (what was
+        staged for an approval), publication.
 
     Raises:
         TouchstoneError: UNKNOWN_OUTCOME, after the record is written, so that such a run ends red.
     """
     folder = State(state).run(run)
-    known = {name: _read(folder, f"{name}.json") for name in ("check", "verdict", "held", "publication", "error")}
+    known = {name: _read(folder, f"{name}.json") for name in KEPT}
     known["publication"] = known["publication"] or _found(target, run, known["verdict"])
     outcome = _outcome(known, succeeded)
     record = {
@@ -45,22 +49,26 @@ def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, A
         "held": known["held"] or None,
         "error": known["error"] or None if outcome == "FAILED" else None,
         "inputs": known["check"].get("inputs", {}),
+        "awaiting": known["awaiting"] or None,
         "publication": known["publication"] or None,
     }
     folder.write("record.json", canonical(record))
     if not known["verdict"] or not folder.exists("report.html"):
         folder.write("report.html", short_page(record).encode())
     if outcome in CONCLUDED and record["decision"] != "HOLD_CHAMPION_UNREADABLE":
-        remember(state, record["inputs"], _champion(record))
+        until = known["awaiting"]["expires"] if outcome == "AWAITING_APPROVAL" else ""
+        remember(state, record["inputs"], _champion(record), until)
     if outcome == "FAILED" and succeeded:
         raise TouchstoneError("UNKNOWN_OUTCOME", "every step ended well, and yet nobody knows what came out")
     return record
 
 
 def _outcome(known: dict[str, dict[str, Any]], succeeded: bool) -> str:
-    """The pointer's move is a fact even if a later step failed; anything unknown is a failure."""
+    """The pointer's move and what was staged are facts even if a later step failed; anything unknown is a failure."""
     if known["publication"]:
         return str(known["publication"]["outcome"])
+    if known["awaiting"]:
+        return "AWAITING_APPROVAL"
     if not succeeded:
         return "FAILED"
     if known["check"].get("task") == "SKIPPED_UNCHANGED":

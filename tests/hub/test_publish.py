@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from components.evaluation.scores import Contender
+from components.gate.approval_config import ApprovalConfig
 from components.gate.config import GateConfig
 from components.gate.decision import decide
 from components.gate.files import read_verdict, write_verdict
@@ -45,7 +46,7 @@ class Line:
 
     def verdict(self, name: str, champion: str = "", gain: float = 0.05, **changed: Any) -> Path:
         """What the gate decides on the candidate `name`."""
-        found = scores(gain, 0.03 if champion else None, fingerprint=self.candidate(name).fingerprint)
+        found = scores(gain, 0.05 if champion else None, fingerprint=self.candidate(name).fingerprint)
         if champion:
             found = replace(found, contenders=found.contenders | {"champion": Contender(champion, "of the champion")})
         verdict = decide(found, CLEAN, LOOK, GateConfig(looks=5), found.inputs)
@@ -56,7 +57,9 @@ class Line:
     def publish(self, name: str, champion: str = "", verdict: Path | None = None) -> Published:
         """Promote the candidate `name`, which was judged against `champion`."""
         path = verdict or self.verdict(name, champion)
-        return publish(self.state, f"run-{name}", self.hub, champion, self.candidate(name).path, path)
+        done = publish(self.state, f"run-{name}", self.hub, champion, self.candidate(name).path, path, ApprovalConfig())
+        assert isinstance(done, Published)
+        return done
 
     def production(self) -> Promotion:
         """What production points at."""
@@ -89,6 +92,7 @@ def test_the_first_promotion_moves_the_pointer_and_is_on_record(line: Line) -> N
     assert (found.outcome, found.promotion) == ("PROMOTED", head)
     assert (head.run, head.replaces, head.previous) == ("run-one", "", "")
     assert head.verdict["decision"] == "PROMOTE" and head.verdict["gain"] == 0.05
+    assert head.verdict["ledger"] == {"head": LOOK.ledger_head, "length": LOOK.ledger_length}
     assert line.publication("one") == {"outcome": "PROMOTED", "target": line.hub} | head.as_json()
     assert list(S3Models(line.hub).history()) == [head]
     assert pin(line.hub) == f"{line.hub}@{head.revision}"

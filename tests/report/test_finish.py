@@ -16,6 +16,8 @@ INPUTS = {"snapshot": "5" * 64, "base": "models/base@1", "champion": "s3://tests
 RETRAIN, SKIPPED = {"task": "RETRAIN", "inputs": INPUTS}, {"task": "SKIPPED_UNCHANGED", "inputs": INPUTS}
 PROMOTE, HOLD, ERROR = ({"decision": name} for name in ("PROMOTE", "HOLD_NOT_BETTER", "ERROR"))
 DIED = {"step": "train", "code": "LOSS_NOT_FINITE", "what": "the loss is nan", "found": "", "expected": "", "fix": ""}
+SUSPICIOUS, WAITING = {"decision": "HOLD_SUSPICIOUS"}, {"revision": "new", "expires": "2026-12-07"}
+WAITS = (True, "AWAITING_APPROVAL", "s3://tests/hub@old")
 REFUSED = DIED | {"step": "decide", "code": "GATE_ERROR", "what": "the scores cannot be judged"}
 
 
@@ -70,6 +72,31 @@ CASES: dict[str, tuple[dict[str, Any], bool, str, str]] = {
         "HELD",
         "s3://tests/hub@old",
     ),
+    "waiting for an approval": ({"check": RETRAIN, "verdict": PROMOTE, "awaiting": WAITING}, *WAITS),
+    "waiting for a waiver": ({"check": RETRAIN, "verdict": SUSPICIOUS, "awaiting": WAITING}, *WAITS),
+    "waiting, and a later step failed": (
+        {"check": RETRAIN, "verdict": PROMOTE, "awaiting": WAITING, "error": DIED},
+        False,
+        *WAITS[1:],
+    ),
+    "suspicious, and nobody may approve": (
+        {"check": RETRAIN, "verdict": SUSPICIOUS},
+        True,
+        "HELD",
+        "s3://tests/hub@old",
+    ),
+    "approved": (
+        {"check": RETRAIN, "verdict": PROMOTE, "awaiting": WAITING, "publication": moved("PROMOTED")},
+        True,
+        "PROMOTED",
+        "s3://tests/hub@new",
+    ),
+    "approved too late": (
+        {"check": RETRAIN, "verdict": PROMOTE, "awaiting": WAITING, "publication": moved("LOST_RACE")},
+        True,
+        "LOST_RACE",
+        "",
+    ),
     "no verdict": ({"check": RETRAIN}, True, "FAILED", ""),
     "nothing known": ({}, True, "FAILED", ""),
     "died at once": ({}, False, "FAILED", ""),
@@ -95,10 +122,12 @@ def test_what_became_of_a_run(place: str, case: str) -> None:
         "held": left.get("held"),
         "error": left.get("error") if outcome == "FAILED" else None,
         "inputs": left.get("check", {}).get("inputs", {}),
+        "awaiting": left.get("awaiting"),
         "publication": left.get("publication"),
     }
     assert b"<html" in folder.read("report.html")
-    assert State(place).get("line.json") == (INPUTS | {"champion": champion} if champion else None)
+    until = {"until": WAITING["expires"]} if outcome == "AWAITING_APPROVAL" else {}
+    assert State(place).get("line.json") == (INPUTS | {"champion": champion} | until if champion else None)
 
 
 def test_a_page_that_the_report_step_drew_is_kept(place: str) -> None:

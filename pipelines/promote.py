@@ -1,0 +1,21 @@
+"""The second, small pipeline: it finishes what ended as AWAITING_APPROVAL, once a person has approved it."""
+
+from kfp import dsl
+
+from components.hub.component import promote as promote_approved
+from components.report.component import conclude
+from pipelines import tasks
+from pipelines.recipe import Recipe
+
+
+def promote(recipe: Recipe) -> dsl.base_component.BaseComponent:
+    """The pipeline of one recipe; its parameter is the run that waits."""
+    state, target = recipe.state, recipe.target
+
+    @dsl.pipeline(name=f"touchstone-{recipe.name}-promote", description="Finish a promotion that a person approved.")
+    def pipeline(run: str) -> None:
+        known = {"state": state, "run": run, "target": target}
+        done = tasks.fresh(state, promote_approved(approval=recipe.approval.model_dump(mode="json"), **known))
+        tasks.fresh(state, conclude(**known)).after(done)
+
+    return pipeline

@@ -83,12 +83,12 @@ class Drawn:
     device, precision, document_prompt = "cpu", "drawn", ""
 
     def __init__(self, dimension: int) -> None:
-        self._dimension = dimension
+        self.dimension = dimension
 
     def passages(self, texts: list[str], unit: str = "") -> Vectors:
         """A vector for each text."""
         seed = int.from_bytes(hashlib.sha256("".join(texts[:2]).encode()).digest()[:4], "little")
-        return drawn(len(texts), self._dimension, seed)
+        return drawn(len(texts), self.dimension, seed)
 
     queries = passages
 

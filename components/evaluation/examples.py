@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -64,9 +65,10 @@ def collect(
         )
 
 
-def write(examples: Iterator[Example], path: Path) -> None:
-    """Write the artifact `examples` at `path`."""
+def write(examples: Iterator[Example], facts: Mapping[str, Any], path: Path) -> None:
+    """Write the artifact `examples` at `path`, with what `costs` and `churn` have measured."""
     with ArtifactWriter(path, "examples") as out:
+        out.facts |= facts
         out.table("examples", SCHEMA, map(vars, examples))
 
 

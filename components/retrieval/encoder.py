@@ -54,6 +54,11 @@ class Encoder:
         """Unit vectors of queries (n x dimension), with the model's query prompt."""
         return self._encode(texts, self.prompts["query"], "queries")
 
+    def query(self, text: str) -> Vectors:
+        """The unit vector of one query (1 x dimension), as a service would make it: nothing is told of progress."""
+        self.model.eval()
+        return self._forward([text], self.prompts["query"])
+
     def passages(self, texts: Sequence[str], unit: str = "passages") -> Vectors:
         """Unit vectors of passages (n x dimension), with the model's document prompt; progress is told in `unit`."""
         return self._encode(texts, self.document_prompt, unit)
@@ -63,6 +68,11 @@ class Encoder:
         """What the model puts before a passage."""
         return self._prompt(*PROMPTS)
 
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.model.get_embedding_dimension() or 0
+
     def _prompt(self, *names: str) -> str:
         """The first prompt the model knows under one of these names."""
         return next((self.model.prompts[name] for name in names if self.model.prompts.get(name)), "")
@@ -70,7 +80,7 @@ class Encoder:
     def _encode(self, texts: Sequence[str], prompt: str, unit: str) -> Vectors:
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
         chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
-        vectors = np.empty((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         progress = Progress(len(texts), unit)
         self.model.eval()
         with workers(self.device) as run:

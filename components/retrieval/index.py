@@ -16,7 +16,7 @@ Vectors = npt.NDArray[np.float32]
 DEPTH = 100
 """Documents kept for each query."""
 QUERIES_AT_ONCE = 256
-PASSAGES_AT_ONCE = 65_536
+PASSAGES_AT_ONCE = 16_384
 
 
 @dataclass(frozen=True)
@@ -54,22 +54,30 @@ class Index:
         return cls([ordered[i].document for i in changes], np.array(changes), [p.text for p in ordered])
 
     def search(self, queries: Vectors, passages: Vectors, depth: int = DEPTH) -> Ranking:
-        """Exact inner-product search, blocked so that memory does not grow with queries x passages."""
-        parts = [
-            self._search(queries[start : start + QUERIES_AT_ONCE], passages, depth)
-            for start in range(0, len(queries), QUERIES_AT_ONCE)
-        ]
-        return Ranking(np.concatenate([p.documents for p in parts]), np.concatenate([p.scores for p in parts]))
+        """Exact inner-product search, on the GPU if there is one.
 
-    def _search(self, queries: Vectors, passages: Vectors, depth: int) -> Ranking:
-        best = Ranking(np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32))
+        Blocked both ways, so that memory does not grow with queries x passages, and each passage is read once: its
+        vectors may lie on the disk.
+
+        Args:
+            queries: One a row.
+            passages: Of `texts`, one a row.
+            depth: Documents kept for each query.
+        """
+        from components.retrieval.product import multiplier  # torch, which steps that only read rankings lack
+
+        parts = [queries[start : start + QUERIES_AT_ONCE] for start in range(0, len(queries), QUERIES_AT_ONCE)]
+        parts = parts or [queries]
+        best = [nothing(len(part)) for part in parts]
+        multiply = multiplier(parts)
         for first, last in self._blocks():
             begin = int(self.starts[first])
             end = int(self.starts[last]) if last < len(self.starts) else len(self.texts)
-            scores = queries @ passages[begin:end].T
-            by_document = np.maximum.reduceat(scores, self.starts[first:last] - begin, axis=1)
-            best = merge(best, first, by_document, depth)
-        return best
+            starts = self.starts[first:last] - begin
+            for number, scores in enumerate(multiply(passages[begin:end])):
+                found = scores if len(starts) == end - begin else np.maximum.reduceat(scores, starts, axis=1)
+                best[number] = _better(best[number], first, found, depth)
+        return Ranking(np.concatenate([p.documents for p in best]), np.concatenate([p.scores for p in best]))
 
     def _blocks(self) -> Iterator[tuple[int, int]]:
         """Runs of whole documents with about `PASSAGES_AT_ONCE` passages."""
@@ -81,12 +89,25 @@ class Index:
             first = last
 
 
-def merge(best: Ranking, first: int, scores: npt.NDArray[np.float32], depth: int) -> Ranking:
-    """The best `depth` of what is kept and a block of scores whose columns are documents `first`, `first` + 1, ...
+def nothing(queries: int) -> Ranking:
+    """What so many queries have found before the first block."""
+    return Ranking(np.empty((queries, 0), np.int64), np.empty((queries, 0), np.float32))
+
+
+def _better(best: Ranking, first: int, scores: npt.NDArray[np.float32], depth: int) -> Ranking:
+    """`merge`, but for documents that are better for no query than all that it keeps: of a late block nearly all."""
+    if best.documents.shape[1] < depth:
+        return merge(best, np.arange(first, first + scores.shape[1]), scores, depth)
+    columns = np.flatnonzero((scores > best.scores[:, -1:]).any(axis=0))
+    return merge(best, columns + first, scores[:, columns], depth) if len(columns) else best
+
+
+def merge(best: Ranking, positions: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], depth: int) -> Ranking:
+    """The best `depth` of what is kept and a block of scores whose columns are the documents at `positions`.
 
     Ties go to the smaller position: score and position are packed into one integer, so the order is total.
     """
-    positions = np.broadcast_to(np.arange(first, first + scores.shape[1]), scores.shape)
+    positions = np.broadcast_to(positions, scores.shape)
     documents = np.concatenate([best.documents, positions], axis=1)
     values = np.concatenate([best.scores, scores.astype(np.float32)], axis=1)
     keys = _sortable(values) * (1 << 32) - documents

@@ -8,7 +8,7 @@ import bm25s
 import numpy as np
 import Stemmer
 
-from components.retrieval.index import DEPTH, Index, Ranking, merge
+from components.retrieval.index import DEPTH, Index, Ranking, merge, nothing
 
 
 class Words:
@@ -23,8 +23,8 @@ class Words:
 
     def search(self, queries: Sequence[str], depth: int = DEPTH) -> Ranking:
         """Rank documents by their best passage; a document without a word of the query is not found (-1)."""
-        empty = Ranking(np.empty((1, 0), np.int64), np.empty((1, 0), np.float32))
-        found = [merge(empty, 0, scores[None, :], depth) for scores in self._scores(queries)]
+        every = np.arange(len(self._index.documents))
+        found = [merge(nothing(1), every, scores[None, :], depth) for scores in self._scores(queries)]
         scores = np.concatenate([r.scores for r in found])
         return Ranking(np.where(scores > 0, np.concatenate([r.documents for r in found]), -1), scores)
 

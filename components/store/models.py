@@ -29,6 +29,8 @@ class Promotion:
     replaces: str
     previous: str
     verdict: dict[str, Any]
+    approval: dict[str, Any] | None = None
+    """The signed approval, where a person was asked: `components.gate.approval.Approval`."""
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain JSON."""

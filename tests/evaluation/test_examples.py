@@ -27,7 +27,7 @@ def test_an_example_shows_ranks_and_first_passages(tmp_path, base, candidate, ra
         name: Ranking(np.array([found]), np.zeros((1, 3), np.float32))
         for name, found in (("base", base), ("candidate", candidate))
     }
-    examples.write(examples.collect([query], [{1: 2, 3: 1}], INDEX, rankings), tmp_path / "examples")
+    examples.write(examples.collect([query], [{1: 2, 3: 1}], INDEX, rankings), {}, tmp_path / "examples")
     found = [f"text {document}, part 0" for document in (wanted, base[0], candidate[0])]
     assert examples.read(tmp_path / "examples") == [Example("which one", found[0], *ranks, *found[1:])]
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from components.corpus.passages import Passage
 from components.retrieval import index as module
+from components.retrieval import product
 from components.retrieval.index import Index
 
 
@@ -64,3 +66,23 @@ def test_zero_and_minus_zero_are_a_tie():
     index = corpus([1, 1, 1])
     found = index.search(np.array([[1.0]], np.float32), np.array([[-0.0], [0.0], [-1.0]], np.float32), 3)
     assert found.documents.tolist() == [[0, 1, 2]]
+
+
+def test_a_device_finds_what_the_processor_finds_while_training_computes_in_bf16(monkeypatch):
+    """No GPU here: torch's own product, which is what runs on one, on the processor."""
+    monkeypatch.setattr(module, "QUERIES_AT_ONCE", 5)
+    monkeypatch.setattr(module, "PASSAGES_AT_ONCE", 20)
+    rng = np.random.default_rng(6)
+    index = corpus(rng.integers(1, 4, 60).tolist())
+    queries, passages = (rng.normal(size=(n, 64)).astype(np.float32) for n in (12, len(index.texts)))
+    plain = index.search(queries, passages, 10)
+    monkeypatch.setattr(product, "multiplier", lambda parts: product.by_torch(parts, "cpu"))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = index.search(queries, passages, 10)
+    assert np.array_equal(found.documents, plain.documents)
+    assert found.scores == pytest.approx(plain.scores, abs=1e-4)
+
+
+def test_no_queries_find_nothing():
+    index = corpus([1, 2])
+    assert index.search(np.empty((0, 2), np.float32), np.ones((3, 2), np.float32)).documents.shape == (0, 2)

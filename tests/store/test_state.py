@@ -7,7 +7,7 @@ import pytest
 from components.store import state as module
 from components.store.cache import Cache
 from components.store.errors import TouchstoneError, TransientError, UserError
-from components.store.line import check, remember
+from components.store.line import check, forget, remember
 from components.store.state import State
 
 INPUTS = {"snapshot": "s", "base": "b@1", "champion": "c@1", "recipe": "r"}
@@ -86,6 +86,20 @@ def test_only_a_line_whose_inputs_did_not_change_is_skipped(place, changed, forc
     remember(place, INPUTS | {"champion": ""}, "c@1")
     assert check(place, "next", **INPUTS | changed, force=force) == task
     assert State(place).get("runs/next/check.json") == {"task": task, "inputs": INPUTS | changed}
+
+
+@pytest.mark.parametrize(("until", "task"), [("2099-01-01", "SKIPPED_UNCHANGED"), ("2020-01-01", "RETRAIN")])
+def test_what_waited_too_long_for_an_approval_is_made_again(place, until, task):
+    remember(place, INPUTS, "c@1", until)
+    assert check(place, "next", **INPUTS | {"champion": "c@1"}, force=False) == task
+
+
+def test_a_line_that_was_told_to_forget_trains_again(place):
+    forget(place)
+    assert State(place).get("line.json") is None, "it never ran"
+    remember(place, INPUTS, "c@1")
+    forget(place)
+    assert check(place, "next", **INPUTS, force=False) == "RETRAIN"
 
 
 def test_a_base_that_was_never_published_is_the_users_mistake(place):

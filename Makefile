@@ -6,7 +6,7 @@ READY := .venv/.ready
 PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test campaign bench-corpus bench-pairs bench-training bench-quality lint types compile clean
+.PHONY: help setup demo test test-browser campaign bench-corpus bench-pairs bench-training bench-encode bench-quality calibrate-gate bench-gate lint types compile clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -17,7 +17,10 @@ demo: $(READY) ## run the whole pipeline on this machine, on real documents, to 
 	@$(BIN)/touchstone demo
 
 test: $(READY) ## run the tests (two at a time, 10 to 16 minutes on 2 cores)
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+
+test-browser: $(READY) ## look at the report in headless Chromium, at desk and phone width, light, dark and printed
+	@$(BIN)/pytest -m browser
 
 campaign: $(READY) ## run the long campaigns; counts and violations go to docs/results.md (half an hour or more)
 	@$(BIN)/python -m tests.campaign
@@ -35,8 +38,18 @@ bench-training: $(READY) ## measure training against the library's trainer, and 
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.plan
 
+bench-encode: $(READY) ## measure encoding against the library's plain call, and search of a million passages (half an hour)
+	@$(BIN)/python -m benchmarks.encode
+	@$(BIN)/python -m benchmarks.search
+
 bench-quality: $(READY) ## measure quality against the tutorial: three corpora, two bases, three seeds (a day on 2 cores, resumable)
 	@$(BIN)/python -m benchmarks.quality
+
+calibrate-gate: $(READY) ## train small models on the AWS corpus for the gate's benchmark: how tuned models differ (hours, resumable)
+	@$(BIN)/python -m benchmarks.calibrate
+
+bench-gate: $(READY) ## measure the gate: false promotions, power, clustered queries, leaks, planted effects (minutes)
+	@$(BIN)/python -m benchmarks.gate
 
 lint: $(READY) ## check style, format and the import contracts
 	@$(BIN)/ruff check

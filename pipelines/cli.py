@@ -1,4 +1,4 @@
-"""The command line: `touchstone demo | run | plan | bases | compile | history | gate replay`."""
+"""The command line: `touchstone demo | run | approve | plan | bases | compile | mirror | history | gate ...`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ Force = Annotated[bool, typer.Option("--force", help="Train even if nothing chan
 Models = Annotated[list[str] | None, typer.Option(metavar="ID_OR_FOLDER", help="Score this one; may be repeated.")]
 Pairs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Plan for so many; nothing is mined or read.")]
 Hard = Annotated[int | None, typer.Option(min=0, metavar="K", help="With --pairs: hard negatives of each.")]
+Which = Annotated[Literal["retrain", "promote"], typer.Option(help="promote finishes what somebody approved.")]
+Waiting = Annotated[str, typer.Argument(metavar="RUN", help="A run that waits: its id, or its folder in runs/.")]
+Reason = Annotated[str, typer.Option(help="Why, in a line; it stands in the promotion and in the model's card.")]
+Key = Annotated[Path, typer.Option(envvar="TOUCHSTONE_APPROVAL_KEY", help="Your private key (Ed25519), a file.")]
+Benchmarks = Annotated[list[str], typer.Argument(metavar="NANOBEIR...", help="Such as nfcorpus and scifact.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Each becomes a folder in it, in BEIR layout.")]
+Commit = Annotated[str | None, typer.Option(metavar="COMMIT", help="Of the Hub's data set; its newest by default.")]
 Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
 
 DEMO = Path("recipes/demo.yaml")
@@ -50,7 +57,7 @@ def demo(force: Force = False) -> None:
     recipe = read(DEMO)
     with local.object_store(recipe) as servers:
         prepare(recipe, screen)
-        _finish(screen, local.run(recipe, screen, force=force, servers=servers), "make demo")
+        _finish(screen, local.run(recipe, screen, force=force, servers=servers), DEMO, "make demo")
 
 
 @app.command()
@@ -64,9 +71,21 @@ def run(recipe: RecipePath, force: Force = False, require_promotion: Require = F
             found = local.run_until(line, screen, until=until, servers=servers)
             return (draw_corpus if until == "corpus" else draw_pairs)(screen, found)
         record = local.run(line, screen, force=force, servers=servers)
-    _finish(screen, record, f"touchstone run {recipe}")
+    _finish(screen, record, recipe, f"touchstone run {recipe}")
     if require_promotion and record["outcome"] not in ("PROMOTED", "ALREADY_PROMOTED"):
         raise typer.Exit(3)
+
+
+@app.command()
+def approve(recipe: RecipePath, run: Waiting, reason: Reason, key: Key) -> None:
+    """Approve a promotion that waits, or waive its hold, and finish it; every check is made again."""
+    from pipelines import approve as approval
+    from pipelines import local
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line) as servers:
+        record = approval.approve(line, screen, run, reason, key, servers)
+    _tell_production(screen, record, recipe)
 
 
 @app.command()
@@ -98,10 +117,22 @@ def plan(recipe: RecipePath, pairs: Pairs = None, hard_negatives: Hard = None) -
 def compile_command(
     recipe: RecipePath,
     output: Annotated[Path, typer.Option(help="Where the YAML goes.")] = Path("build/pipeline.yaml"),
+    pipeline: Which = "retrain",
 ) -> None:
     """Write the pipeline that a Kubeflow cluster gets."""
-    compile_recipe(read(recipe), output)
+    compile_recipe(read(recipe), output, pipeline=pipeline)
     Screen(sys.stdout).line("compiled", f"{recipe} to {output}")
+
+
+@app.command()
+def mirror(names: Benchmarks, folder: Folder, revision: Commit = None) -> None:
+    """Bring NanoBEIR's benchmarks into FOLDER, as guards to put on S3, where the Hub can be reached."""
+    from pipelines.mirror import mirror as bring
+
+    screen = Screen(sys.stdout)
+    for made in bring(names, folder, revision):
+        told = json.loads((made / "SOURCE.json").read_text())
+        screen.text(f"{made}   {told['repository']} at {told['revision']}, licence {told['licence']}")
 
 
 @app.command()
@@ -128,7 +159,32 @@ def replay(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fold
     Screen(sys.stdout).line(verdict.decision, f"{verdict.reasons[0].text}\nreplayed from {run}: the same bytes")
 
 
-def _finish(screen: Screen, record: dict[str, Any], again: str) -> None:
+@gate.command()
+def selftest(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/latest.")]) -> None:
+    """Judge models whose verdict is known, made of a run's own, on dev; exit with 1 if one comes out wrong."""
+    from pipelines import local
+    from pipelines import selftest as testing
+
+    screen, line = Screen(sys.stdout), testing.recipe_of(run)
+    with local.object_store(line) as servers:
+        found = testing.selftest(run, line, screen, servers)
+    if not testing.draw(screen, found, line):
+        raise typer.Exit(1)
+
+
+@gate.command()
+def seal(recipe: RecipePath) -> None:
+    """Open a new generation of the sealed test: the reserve side judges, what judged so far trains."""
+    from pipelines import local
+    from pipelines import seal as sealing
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line) as servers:
+        entry = sealing.seal(line, screen, servers)
+    sealing.draw(screen, entry)
+
+
+def _finish(screen: Screen, record: dict[str, Any], recipe: Path, again: str) -> None:
     """Tell how the run ended; a failure leaves with its error's exit code."""
     folder = Path(record["log"]).parent
     if (folder / "verdict.json").exists():
@@ -137,7 +193,7 @@ def _finish(screen: Screen, record: dict[str, Any], again: str) -> None:
         draw_held(screen, held)
     if record["outcome"] == "SKIPPED_UNCHANGED":
         screen.line("SKIPPED", "nothing changed since the last run that reached a verdict; --force trains all the same")
-    _tell_production(screen, record)
+    _tell_production(screen, record, recipe)
     screen.line("report", "runs/latest/report.html")
     if record["model"]:
         screen.line("use it", 'SentenceTransformer("runs/latest/model")')
@@ -149,8 +205,11 @@ def _finish(screen: Screen, record: dict[str, Any], again: str) -> None:
     screen.text(f"Run `{again}` again when there are new documents: production's model is the one to beat.")
 
 
-def _tell_production(screen: Screen, record: dict[str, Any]) -> None:
+def _tell_production(screen: Screen, record: dict[str, Any], recipe: Path) -> None:
     published, champion = record["publication"], record["inputs"].get("champion", "")
+    if record["outcome"] == "AWAITING_APPROVAL":
+        screen.line("waits", f"for an approval until {record['awaiting']['expires']}; approve with:")
+        screen.line("", f'touchstone approve {recipe} {record["run"]} --reason "..." --key PATH')
     if published:
         label = {"LOST_RACE": "lost race"}.get(record["outcome"], "published")
         where = f"{published['target']}  revision {published['revision'][:8]}  production -> {published['version']}"

@@ -9,15 +9,16 @@ from components.corpus.component import describe
 from components.pairs.component import tell
 from components.store.component import pull, resolve
 from pipelines import tasks
+from pipelines.promote import promote
 from pipelines.recipe import Recipe
 from pipelines.retrain import retrain
 
 
-def compile_recipe(recipe: Recipe, out: Path, *, until: str = "") -> Path:
-    """Write the pipeline of `recipe` to `out`, or its first steps `until` one; equal recipes give equal bytes."""
+def compile_recipe(recipe: Recipe, out: Path, *, pipeline: str = "retrain") -> Path:
+    """Write one of the `PIPELINES` of `recipe` to `out`; equal recipes give equal bytes."""
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.stem}.part.yaml")
-    compiler.Compiler().compile(BEGINNINGS.get(until, retrain)(recipe), str(part))
+    compiler.Compiler().compile(PIPELINES[pipeline](recipe), str(part))
     os.replace(part, out)
     return out
 
@@ -45,12 +46,13 @@ def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
         with dsl.If(digest != "", name="listed"):
             roles = zip(heads, ("base", "champion"), strict=True)
             base, champion = (tasks.fresh(recipe.state, pull(model=head, role=role)).output for head, role in roles)
-            found = tasks.mined(recipe, digest, tasks.documents(recipe, digest), base)
+            documents = tasks.documents(recipe, digest)
+            found = tasks.mined(recipe, digest, documents, base)
             made = tasks.hardened(recipe, found, base, champion, recipe.gpus)  # a parameter would not get into the `if`
             shown = {name: found[name] for name in ("judged", "passages", "leakage")}
-            tasks.fresh(recipe.state, tell(pairs=made, **shown))
+            tasks.fresh(recipe.state, tell(documents=documents, pairs=made, **shown))
 
     return pipeline
 
 
-BEGINNINGS = {"corpus": corpus, "pairs": pairs}
+PIPELINES = {"retrain": retrain, "corpus": corpus, "pairs": pairs, "promote": promote}

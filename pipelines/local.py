@@ -86,7 +86,7 @@ def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int])
     start = time.monotonic()
     folder = new_run()
     watch = Watch(folder, screen, servers)
-    watch.follow(_start(recipe, folder, {}, until=until))
+    watch.follow(_start(recipe, folder, {}, pipeline=until))
     _point_latest(folder)
     events = told(watch.log)
     found = [event for event in events if event["event"] == "note" and event["step"] in ("describe", "tell")]
@@ -94,6 +94,26 @@ def run_until(recipe: Recipe, screen: Screen, *, until: str, servers: list[int])
         raise TouchstoneError("RUN_DIED", "the run ended early", fix=f"See {folder}/output.log.")
     record: dict[str, Any] = {"found": found[0], "loads": [event for event in events if event["event"] == "loaded"]}
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
+    return record
+
+
+def promote(recipe: Recipe, screen: Screen, *, run: str, servers: list[int]) -> dict[str, Any]:
+    """Run the pipeline that finishes the promotion of a `run` that was approved.
+
+    Returns:
+        That run's record as it is now; its model is in the folder of the log.
+
+    Raises:
+        TouchstoneError: what stopped a step.
+    """
+    start, folder = time.monotonic(), new_run()
+    watch = Watch(folder, screen, servers)
+    watch.follow(_start(recipe, folder, {"run": run}, pipeline="promote"))
+    told(watch.log)
+    record = _collect(recipe, run, folder)
+    record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
+    record["model"] = _keep_model(record, folder / "model")
+    _point_latest(folder)
     return record
 
 
@@ -150,16 +170,19 @@ class Watch:
             self.screen.event(event)
 
 
-def _start(recipe: Recipe, folder: Path, arguments: dict[str, Any], *, until: str = "") -> subprocess.Popen[bytes]:
+def _start(
+    recipe: Recipe, folder: Path, arguments: dict[str, Any], *, pipeline: str = "retrain"
+) -> subprocess.Popen[bytes]:
     """Compile, give the run its folder's name, and start kfp.local in its own process group."""
+    (folder / "recipe.json").write_text(recipe.model_dump_json(exclude_none=True))
     at_once = min(recipe.corpus.shards_at_once, os.cpu_count() or 1)
     fitting = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"shards_at_once": at_once})})
-    pipeline = compile_recipe(fitting, folder / "pipeline.yaml", until=until)
-    pipeline.write_text(pipeline.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, folder.name))
+    compiled = compile_recipe(fitting, folder / "pipeline.yaml", pipeline=pipeline)
+    compiled.write_text(compiled.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, folder.name))
     work = (WORK / "work" / recipe.name).resolve()
     work.mkdir(parents=True, exist_ok=True)
     known = {"TOUCHSTONE_RUN": folder.name, "TOUCHSTONE_STATE": recipe.state}
-    return spawn("pipelines.runner", [str(pipeline), str(work), json.dumps(arguments)], folder, known)
+    return spawn("pipelines.runner", [str(compiled), str(work), json.dumps(arguments)], folder, known)
 
 
 def spawn(module: str, arguments: list[str], folder: Path, known: dict[str, str]) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""`touchstone plan`: what a recipe's training will do and take, before it is run."""
+"""`touchstone plan`: what a recipe's training will do and take, and what the gate could see, before it is run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from components.store.errors import TouchstoneError, UserError
 from components.training.config import TrainingConfig
-from pipelines import local
+from pipelines import local, power
 from pipelines.recipe import Recipe
 from pipelines.screen import Screen, duration
 
@@ -36,7 +36,8 @@ def plan(
         negatives: Hard negatives of each assumed pair; the recipe's without it.
 
     Returns:
-        `components.training.estimate.estimate`'s findings, and `assumed`.
+        `components.training.estimate.estimate`'s findings, `assumed`, and for mined pairs `power`, what the sealed
+        test could see.
 
     Raises:
         UserError: PAIRS_MISSING, what is wrong with the recipe, its sources or its base.
@@ -45,17 +46,18 @@ def plan(
     if negatives is not None and pairs is None:
         fix = "Add --pairs N, or leave --hard-negatives out: mined pairs have their own."
         raise UserError("PAIRS_MISSING", "--hard-negatives plans for pairs that are assumed", fix=fix)
-    paths, folder = {}, Path()
+    paths, folder, known = {}, Path(), None
     if pairs is None:
         record = local.run_until(recipe, screen, until="pairs", servers=servers)
         paths, folder = record["found"]["paths"], Path(record["log"]).parent
+        known = power.foresee(recipe, record["found"])
     else:
         folder = local.new_run()
     wanted = recipe.pairs.negatives.per_pair if negatives is None else negatives
     trial = {"pairs": pairs or 0, "negatives": wanted, "tokens": recipe.corpus.passage_tokens}
     asked = {"base_model": recipe.base_model, "gpus": int(recipe.gpus), "trial": trial, "paths": paths}
     asked["config"] = recipe.training.model_dump(mode="json")
-    return _estimated(asked, folder / "plan", screen, servers) | {"assumed": pairs is not None}
+    return _estimated(asked, folder / "plan", screen, servers) | {"assumed": pairs is not None, "power": known}
 
 
 def _estimated(asked: dict[str, Any], folder: Path, screen: Screen, servers: list[int]) -> dict[str, Any]:
@@ -89,6 +91,8 @@ def draw(screen: Screen, found: dict[str, Any], recipe: Recipe) -> None:
     lines |= {"memory": here, "time": here} if lacking else {"memory": _memory(found, recipe), "time": _time(found)}
     for label, text in lines.items():
         screen.line(label, text)
+    if known := found.get("power"):
+        power.draw(screen, known, recipe)
     for warning in planned["warnings"]:
         screen.line("warning", warning.replace(". ", ".\n"))
 

@@ -10,6 +10,7 @@ import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.corpus.config import Address, CorpusConfig, Source
+from components.gate.approval_config import ApprovalConfig
 from components.gate.config import GateConfig
 from components.pairs.config import PairsConfig
 from components.store.config import Config
@@ -17,8 +18,14 @@ from components.store.digests import digest
 from components.store.errors import UserError
 from components.training.config import TrainingConfig
 
-NO_MATTER: Any = {"local_s3": True, "allow_floating": True, "gpus": True, "corpus": {"shard_bytes", "shards_at_once"}}
-"""What changes how fast a run is, and nothing of what it makes."""
+NO_MATTER: Any = {
+    "local_s3": True,
+    "allow_floating": True,
+    "gpus": True,
+    "approval": True,
+    "corpus": {"shard_bytes", "shards_at_once"},
+}
+"""What changes how fast a run is or who is asked, and nothing of what it makes."""
 
 
 class Recipe(Config):
@@ -45,6 +52,7 @@ class Recipe(Config):
     guards: dict[str, Address] = {}
     """Name -> a benchmark in BEIR layout that must not get worse."""
     gate: GateConfig = GateConfig()
+    approval: ApprovalConfig = ApprovalConfig()
 
     gpus: str = Field("0", pattern=r"^[0-9]+$")
     """GPUs of the training pod, as a string; "0" is the processor."""

@@ -1,7 +1,7 @@
-"""The DAG: from buckets to a verdict, and to production only if the verdict promotes.
+"""The DAG: from buckets to a verdict, and to production only if the verdict promotes, and nobody has to approve.
 
-    snapshot -> check -> load shards -> gather -> mine -> harden -> train
-                           if it learned: unseal -> evaluate -> decide -> report -> if PROMOTE: publish; else: abstain
+    snapshot -> check -> afford -> load shards -> gather -> mine -> harden -> train
+                           if it learned: unseal -> evaluate -> decide -> report -> publish or hold; else: abstain
     finish, always
 
 Steps whose inputs name content are cached. Those that look at the world, charge a look or change something
@@ -13,7 +13,7 @@ from functools import partial
 from kfp import dsl
 
 from components.evaluation.component import evaluate
-from components.gate.component import abstain, decide, unseal
+from components.gate.component import abstain, afford, decide, unseal
 from components.hub.component import publish
 from components.report.component import finish, report
 from components.store.component import check, pull, resolve
@@ -25,6 +25,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The pipeline of one recipe; its parameters are what an operator changes between runs."""
     state, target = recipe.state, recipe.target
     fresh, recorded = partial(tasks.fresh, state), partial(tasks.recorded, state)
+    approval = recipe.approval.model_dump(mode="json")
 
     @dsl.pipeline(name=f"touchstone-{recipe.name}", description="Retrain, and promote only what proved better.")
     def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus, force: bool = False) -> None:
@@ -36,7 +37,9 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
             inputs = {"snapshot": digest, "base": base_reference, "champion": head, "recipe": recipe.digest}
             todo = fresh(check(state=state, run=run, force=force, **inputs))
             with dsl.If(todo.output == "RETRAIN", name="something-new"):
-                base = recorded(pull(model=base_reference, role="base")).output
+                gate = recipe.gate.model_dump(mode="json", exclude_none=True)
+                left = fresh(afford(state=state, champion=head, config=gate))
+                base = recorded(pull(model=base_reference, role="base")).after(left).output
                 champion = fresh(pull(model=head, role="champion")).output
                 documents = tasks.documents(recipe, digest)
                 mined = tasks.mined(recipe, digest, documents, base)
@@ -46,7 +49,6 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     fresh(abstain(state=state, run=run, candidate=candidate))
                 with dsl.If(training.outputs["Output"] == "LEARNED", name="learned"):
                     data = {"pairs": pairs, "judged": mined["judged"]}
-                    gate = recipe.gate.model_dump()
                     asked = {"champion": head, "judged": mined["judged"], "config": gate}
                     opened = fresh(unseal(state=state, run=run, candidate=candidate, **asked)).outputs
                     exam = evaluate(
@@ -63,12 +65,12 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     )
                     scored = tasks.on_gpus(state, exam, gpus).outputs
                     evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
-                    verdict = fresh(decide(state=state, run=run, config=gate, **evidence))
+                    verdict = fresh(decide(state=state, run=run, config=gate, approval=approval, **evidence))
                     proof = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
                     shown = {"examples": scored["examples"], "documents": documents, "leakage": mined["leakage"]}
                     page = fresh(report(state=state, run=run, **proof, **shown, **data))
-                    with dsl.If(verdict.outputs["Output"] == "PROMOTE", name="proved-better"):
-                        production = {"target": target, "champion": head}
+                    with dsl.If(verdict.outputs["Output"] == "PUBLISH", name="to-be-published"):
+                        production = {"target": target, "champion": head, "approval": approval}
                         fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
 
     return pipeline

@@ -6,14 +6,16 @@ import shutil
 import time
 from typing import Any, TextIO
 
+from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, FUSED, HYBRID
 from components.gate.verdict import Verdict
 from components.pairs.leakage import Leakage
-from components.report.page import advice
+from components.report.gains import NAMES, ON
+from components.report.rules import advice
 from components.store.models import Promotion
 
 QUIET_SECONDS = 15
 """Without a terminal, progress is told this often at most."""
-NAMES = {"base": "base", "champion": "champion", "bm25": "BM25", "hybrid": "hybrid", "candidate": "candidate"}
+MODELS = (BASE, BM25, HYBRID, CHAMPION, FUSED[CHAMPION], CANDIDATE, FUSED[CANDIDATE])
 
 
 def duration(seconds: float) -> str:
@@ -91,8 +93,8 @@ class Screen:
 
 def draw_verdict(screen: Screen, verdict: dict[str, Any]) -> None:
     """The models side by side, then the decision with its figures, and for a hold what would help."""
-    screen.text(f"\n  {'':<18} {'nDCG@10':>8} {'MRR@10':>8} {'Recall@10':>10}")
-    for name in ("base", "bm25", "hybrid", "champion", "candidate"):
+    screen.text(f"\n  {'':<20} {'nDCG@10':>8} {'MRR@10':>8} {'Recall@10':>10}")
+    for name in MODELS:
         if name in verdict["models"]:
             screen.text(_row(name, verdict))
     screen.text("")
@@ -100,14 +102,29 @@ def draw_verdict(screen: Screen, verdict: dict[str, Any]) -> None:
     screen.line(verdict["decision"], first["text"])
     for reason in others:
         screen.line("", reason["text"])
-    for guard, found in sorted(verdict["guards"].items()):
-        screen.line("", f"guard {guard} {found['gain']:+.3f} against the base (95% bound {found['lower_bound']:+.3f})")
+    _draw_parts(screen, verdict)
     if verdict["decision"] != "PROMOTE" and verdict["minimum_detectable_gain"] is not None:
         seen = f"{verdict['minimum_detectable_gain']:+.3f}"
         screen.line("", f"this test would have seen a gain of {seen} with 80% probability")
     for sentence in advice(Verdict.parse(verdict, where="verdict.json")):
         screen.line("would help", sentence)
+    for warning in verdict["warnings"]:
+        screen.line("warning", warning)
     screen.line("", f"look {verdict['look']['number']} of {verdict['look']['year']}, {verdict['looks_left']} left")
+
+
+def _draw_parts(screen: Screen, verdict: dict[str, Any]) -> None:
+    """The fresh route where the recipe declares it, the guards, and how many slices were looked at."""
+    for part, where in ON.items():
+        if found := verdict["fresh"].get(part):
+            low, high = found["interval"]
+            gain = f"{found['gain']:+.3f} against the champion (95% {low:+.3f} to {high:+.3f})"
+            screen.line("", f"{where}: {gain}, {found['queries']:,} queries")
+    for guard, found in sorted(verdict["guards"].items()):
+        screen.line("", f"guard {guard} {found['gain']:+.3f} against the base (95% bound {found['lower_bound']:+.3f})")
+    if statuses := [one["status"] for one in verdict["slices"]]:
+        counts = f"{statuses.count('harmed')} harmed, {statuses.count('held')} held"
+        screen.line("", f"slices: {counts}, {statuses.count('not assessed')} too small to be assessed")
 
 
 def draw_held(screen: Screen, held: dict[str, Any]) -> None:
@@ -200,8 +217,9 @@ def _size(count: float) -> str:
 
 def _row(name: str, verdict: dict[str, Any]) -> str:
     means = verdict["models"][name]
-    row = f"  {NAMES[name]:<18} {means['ndcg@10']:>8.3f} {means['mrr@10']:>8.3f} {means['recall@10']:>10.3f}"
-    if name != "candidate" or verdict["gain"] is None:
+    row = f"  {NAMES[name]:<20} {means['ndcg@10']:>8.3f} {means['mrr@10']:>8.3f} {means['recall@10']:>10.3f}"
+    judged = FUSED[CANDIDATE] if verdict["serving"] == "hybrid" else CANDIDATE
+    if name != judged or verdict["gain"] is None:
         return row
     low, high = verdict["interval"]
     return f"{row}   {verdict['gain']:+.3f} against the {verdict['against']}, 95% {low:+.3f} to {high:+.3f}"
@@ -214,4 +232,6 @@ def describe(promotion: Promotion) -> str:
     gain = f"{known['gain']:+.3f} against the {known['against']} ({low:+.3f} to {high:+.3f})"
     replaced = promotion.replaces[:8] or "nothing"
     head = f"{promotion.at[:16]}  {promotion.version:<15} {promotion.revision[:8]}  {known['decision']}"
-    return f"{head}  {gain}, {known['queries']:,} queries, replaced {replaced}"
+    word = "approved" if known["decision"] == "PROMOTE" else "waived"
+    approver = f", {word} by {promotion.approval['approver']}" if promotion.approval else ""
+    return f"{head}  {gain}, {known['queries']:,} queries{approver}, replaced {replaced}"

@@ -46,7 +46,8 @@ def documents(recipe: Recipe, digest: Any) -> Any:
 def mined(recipe: Recipe, digest: Any, documents: Any, base: Any) -> dict[str, Any]:
     """Passages, raw pairs, judged queries, the leakage proof, and the snapshot that all of it is of."""
     reading = {"passage_tokens": recipe.corpus.passage_tokens, "passage_overlap": recipe.corpus.passage_overlap}
-    known = {"snapshot": digest, "documents": documents, "base": base, **reading}
+    generation = fresh(recipe.state, pairs.generation(state=recipe.state)).output
+    known = {"snapshot": digest, "generation": generation, "documents": documents, "base": base, **reading}
     sources = [source.uri for source in recipe.corpus.sources]
     task = pairs.mine(state=recipe.state, sources=sources, config=_section(recipe), **known)
     return {**recorded(recipe.state, task).outputs, "snapshot": digest}

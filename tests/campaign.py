@@ -1,7 +1,7 @@
 """The long campaigns, whole: `make campaign`. Counts and violations go to docs/results.md; violations exit with 1.
 
-python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training; all of them
-                               without a name
+python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training, selftest;
+                               all of them without a name
 """
 
 from __future__ import annotations
@@ -147,6 +147,31 @@ def _digest(place: str, count: int, shard_bytes: int) -> tuple[int, str]:
     return len(record["loads"]), record["found"]["digest"]
 
 
+def selftest() -> Told:
+    """`touchstone gate selftest` on a real line with a guard, which must be as it was before."""
+    from pipelines import demo, demo_guard
+    from pipelines import selftest as testing
+    from tests.conftest import save_tiny_model
+    from tests.end_to_end.conftest import make_line, pages
+
+    place, out = "s3://selftest/line", io.StringIO()
+    Folder(place).ensure_bucket()
+    demo.upload(Folder(f"{place}/guard"), demo_guard.beir(demo_guard.texts()))
+    with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
+        line = make_line(place, save_tiny_model(Path(work) / "base"), Path(work), pages())
+        recipe = line.recipe.model_copy(update={"guards": {"docstrings": f"{place}/guard"}})
+        record = local.run(recipe, Screen(out), force=False, servers=[])
+        before = {entry.uri: entry.etag for entry in Folder(place).list()}
+        found = testing.selftest(Path("runs/latest"), recipe, Screen(out), [])
+        after = {entry.uri: entry.etag for entry in Folder(place).list()}
+    rows = [f"{one['case']}: {one['found']}, {one['seconds']:.0f} s" for one in found["outcomes"]]
+    outcomes = [(one["case"], one["expected"], one["found"]) for one in found["outcomes"]]
+    wrong = [f"{case}: {got} for {expected}" for case, expected, got in outcomes if got != expected]
+    wrong += [] if record["outcome"] == "PROMOTED" else [f"the line's own run ended with {record['outcome']}"]
+    wrong += [] if after == before else ["the self-test changed the line's state"]
+    return [f"On {found['queries']} dev queries. {'; '.join(rows)}."], wrong
+
+
 CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "bad-inputs": bad_inputs,
     "bad-bucket": bad_bucket,
@@ -154,6 +179,7 @@ CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "shards": shards,
     "histories": histories,
     "training": training,
+    "selftest": selftest,
 }
 
 

@@ -1,6 +1,29 @@
-"""KFP components `unseal` and `decide`, the two moments of a verdict, and `abstain`, which needs neither."""
+"""KFP components `afford`, before anything trains, `unseal` and `decide`, around the test, `abstain`, without one."""
 
 from kfp import dsl
+
+
+@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+def afford(state: str, champion: str, config: dict[str, object]) -> None:
+    """End the run before anything is trained, if no look at the sealed test would be left for it.
+
+    Args:
+        state: The line's state, which holds the ledger.
+        champion: The champion's pinned reference, "" for none.
+        config: The recipe's section `gate`: the year's error budget and its looks.
+    """
+    from components.store.events import note, step
+
+    with step("afford"):
+        from datetime import UTC, datetime
+
+        from components.gate.config import GateConfig
+        from components.gate.ledger import afford as count
+        from components.store.state import State
+
+        day, checked = datetime.now(UTC).date().isoformat(), GateConfig.parse(config, where="gate")
+        left = count(State(state), champion=champion, day=day, config=checked)
+        note(f"{left} looks left", left=left)
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
@@ -64,17 +87,19 @@ def decide(
     state: str,
     run: str,
     config: dict[str, object],
+    approval: dict[str, object],
     scores: dsl.Input[dsl.Dataset],
     leakage: dsl.Input[dsl.Dataset],
     look: dsl.Input[dsl.Dataset],
     verdict: dsl.Output[dsl.Dataset],
 ) -> str:
-    """Judge the candidate and put verdict and evidence on the run's record; returns the decision.
+    """Judge the candidate and put verdict and evidence on the run's record; returns "PUBLISH" or "HOLD".
 
     Args:
         state: The line's state.
         run: The run whose record this is.
         config: The recipe's section `gate`.
+        approval: Its section `approval`: where somebody may waive a suspicion, such a candidate is published to wait.
         scores: What `evaluate` measured.
         leakage: What `mine` counted.
         look: The look that the verdict belongs to.
@@ -85,12 +110,13 @@ def decide(
     with step("decide"):
         from pathlib import Path
 
+        from components.gate.approval import onward
+        from components.gate.approval_config import ApprovalConfig
         from components.gate.config import GateConfig
         from components.gate.files import Evidence
         from components.gate.record import judge
 
-        checked = GateConfig.parse(config, where="gate")
         evidence = Evidence(*(Path(artifact.path) for artifact in (scores, leakage, look)))
-        found = judge(state, run, checked, evidence, Path(verdict.path))
+        found = judge(state, run, GateConfig.parse(config, where="gate"), evidence, Path(verdict.path))
         note("", verdict=found.as_json())
-        return found.decision
+        return onward(found, ApprovalConfig.parse(approval, where="approval"))

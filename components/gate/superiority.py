@@ -32,7 +32,7 @@ def hidden(trial: Trial, name: str, found: Comparison, where: str = "") -> Itera
     """Whether few large losses that the test has not met could hide behind many small gains."""
     if not found.p_free <= trial.alpha:
         text = f"{found.clusters:,} clusters are too few for so small a gain against the {name}{where}"
-        p = f"p = {found.p_free:.4f} whatever the differences look like, needed {trial.alpha:.5f}"
+        p = f"p = {found.p_free:.4f} with one of them, needed {trial.alpha:.5f}"
         yield f"{text}: large losses that are rare could be missing in the test ({p})"
 
 

@@ -71,7 +71,7 @@ def _better(verdict: Verdict, name: str, where: str, one: dict[str, float] | Non
     yield gain.capitalize(), signed(one["gain"]), f"{signed(least)} or more"
     yield f"p of the {gain}", small(one["p_value"]), level
     if FAR not in where:
-        yield "The same, whatever the differences look like", small(one["p_free"]), level
+        yield "The same, if large losses are there that the test has not met", small(one["p_free"]), level
 
 
 def _fresh(verdict: Verdict) -> Iterator[Rule]:

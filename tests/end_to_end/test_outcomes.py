@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from components.gate.approval_config import ApprovalConfig
 from components.gate.files import replay
 from components.pairs.config import FiltersConfig
 from components.store.s3 import Folder
@@ -27,10 +28,12 @@ from components.training.dev import DevSet
 from pipelines import demo, local
 from pipelines.screen import Screen, draw_pairs
 from tests.end_to_end.conftest import Line, pages
+from tests.gate.test_approval import ANN, public
 
 pytestmark = pytest.mark.timeout(300)
 
-UNCACHED = {"snapshot", "resolve", "check", "pull", "unseal", "evaluate", "decide", "report", "finish"}
+UNCACHED = {"snapshot", "resolve", "check", "afford", "pull", "generation"}
+UNCACHED |= {"unseal", "evaluate", "decide", "report", "finish"}
 """What looks at the world, and what stands below the look; the rest comes from the cache when inputs are the same."""
 
 
@@ -117,6 +120,17 @@ def test_a_champion_that_cannot_be_read_holds_and_is_not_forgotten(line: Line) -
     assert (record["outcome"], verdict(record)["decision"]) == ("HELD", "HOLD_CHAMPION_UNREADABLE")
     assert record["model"] is None and line.hub() == hub
     weights.write("model.safetensors", kept)
+
+
+def test_one_that_a_person_must_approve_waits_and_nothing_is_in_production(line: Line) -> None:
+    approval = ApprovalConfig(required=True, approvers={"ann": public(ANN)})
+    changes = {"approval": approval, "target": f"{line.recipe.target}-asked"}
+    asked = replace(line, recipe=line.recipe.model_copy(update=changes))
+    record = asked.run()
+    assert (record["outcome"], verdict(record)["decision"]) == ("AWAITING_APPROVAL", "PROMOTE")
+    assert "train" not in record["steps"], "the candidate of the first run"
+    assert {key.split("/")[0] for key in asked.hub()} == {"revisions"}
+    assert asked.run()["outcome"] == "SKIPPED_UNCHANGED", "while it waits"
 
 
 def shuffled() -> Iterator[tuple[str, bytes]]:

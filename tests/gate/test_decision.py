@@ -35,7 +35,7 @@ CASES = {
     "worse, and so is its one large slice": (scores(-0.05), [NOT_BETTER] * 2 + ["HOLD_SLICE"]),
     "gain just below the least": (scores(0.0099, queries=1500, per_cluster=1), [NOT_BETTER]),
     "gain just at the least": (scores(0.01, queries=1500, per_cluster=1), ["PROMOTE"]),
-    "a gain that needs more clusters than there are": (scores(0.03), [NOT_BETTER]),
+    "a gain that needs more clusters than there are": (scores(0.022), [NOT_BETTER]),
     "gain that could be chance": (scores(0.012, deviation=0.3), [NOT_BETTER]),
     "a guard lost": (scores(0.05, guard=-0.0301), ["HOLD_GUARD"]),
     "a guard at the margin": (scores(0.05, guard=-0.03), ["HOLD_GUARD"]),

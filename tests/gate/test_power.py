@@ -41,7 +41,7 @@ def test_a_new_champion_is_harder_to_tell_apart_from_its_base_than_from_another_
     assert later.effective == {"group": round(1_200 / 1.17), "source": round(1_200 / (1 + 19 * 0.007))}
     assert later.error == pytest.approx(0.095 / math.sqrt(1_200 / 1.17))
     assert first.detectable > 2 * later.detectable > 0
-    proved = statistics.provable(600, 600 * later.error**2, 0.05 / 52)
+    proved = statistics.provable(600, later.queries, later.error, 0.05 / 52)
     assert later.detectable == pytest.approx(proved)
     assert proved > statistics.detectable(later.error, 0.05 / 52, 0.01)
     assert (first.never, later.never) == ([], [])

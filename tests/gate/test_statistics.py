@@ -2,8 +2,19 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.special import stdtr
 
-from components.gate.statistics import BLOCK, betting, chance_to_pass, compare, detectable, holm, lower_bound, sign_flip
+from components.gate.statistics import (
+    BLOCK,
+    chance_to_pass,
+    compare,
+    detectable,
+    holm,
+    lower_bound,
+    provable,
+    sign_flip,
+    unseen_losses,
+)
 
 
 def clustered(rng: np.random.Generator, clusters: int, each: int, gain: float = 0.0) -> tuple[np.ndarray, list[str]]:
@@ -140,18 +151,27 @@ def test_a_lower_bound_at_a_small_level_lies_lower() -> None:
     assert found.lower_bound(0.001) == pytest.approx(found.gain - 3.0902 * found.standard_error, abs=1e-5)
 
 
-def test_a_bet_is_rarely_won_against_a_model_that_is_no_better_however_skewed_the_differences_are() -> None:
+def test_a_loss_that_was_not_met_is_reckoned_with_however_skewed_the_differences_are() -> None:
     rng = np.random.default_rng(23)
     lost = rng.random((1000, 200)) < 0.01
-    drawn = np.where(lost, -0.495, 0.005)  # a mean of 0: many small gains, few large losses
-    assert np.mean([betting(one.tolist()) <= 0.05 for one in drawn]) <= 0.05
-    flipped = [sign_flip(np.rint(one * 1e6).astype(np.int64), 0.05) <= 0.05 for one in drawn[:300]]
+    drawn = np.where(lost, -495_000, 5_000)  # a mean of 0: many small gains, few large losses
+    assert np.mean([unseen_losses(one, 200) <= 0.05 for one in drawn]) <= 0.05
+    flipped = [sign_flip(one, 0.05) <= 0.05 for one in drawn[:300]]
     assert np.mean(flipped) > 0.1, "these draws would catch a test that leans on symmetry"
 
 
-def test_a_bet_multiplies_its_capital_by_hand() -> None:
-    capital = 0.5 * 1.1**100 + 0.25 * 1.05**100 + 0.125 * 1.025**100 + 0.0625 * (1.0125**100 + 1.00625**100)
-    assert betting([0.1] * 100) == pytest.approx(1 / capital, rel=1e-3)
-    assert betting([-0.1] * 100) == 1
-    assert betting([0.1] * 100 + [-1.0]) < 1, "the whole stake was lost, the smaller ones were not"
-    assert betting([]) == 1
+def test_the_likelihood_of_a_mean_of_0_by_hand() -> None:
+    gained = np.full(100, 100_000)
+    assert unseen_losses(gained, 100) == round(float(stdtr(99, -np.sqrt(200 * np.log(1.1)))), 9), "all may be staked"
+    assert unseen_losses(gained, 200) == round(float(stdtr(99, -np.sqrt(200 * np.log(1.05)))), 9), "clusters of two"
+    mixed = np.array([300_000] * 3 + [-100_000] * 3)  # .3 / (1 + .3 s) = .1 / (1 - .1 s) where s = 10 / 3; 1 is less
+    assert unseen_losses(mixed, 6) == round(float(stdtr(5, -np.sqrt(6 * np.log(1.3 * 0.9)))), 9)
+    assert (unseen_losses(-gained, 100), unseen_losses(gained[:1], 1)) == (1, 1)
+
+
+def test_what_is_provable_passes_with_an_even_chance_besides_its_power() -> None:
+    rng, alpha = np.random.default_rng(29), 0.05 / 52
+    half = provable(600, 600, 0.09 / np.sqrt(600), alpha) - 0.8416 * 0.09 / np.sqrt(600)
+    drawn = np.where(rng.random((400, 600)) < 0.3, rng.normal(half / 0.3, 0.16, (400, 600)), 0)
+    passed = [unseen_losses(np.rint(one * 1e6).astype(np.int64), 600) <= alpha for one in drawn]
+    assert 0.35 < np.mean(passed) < 0.65

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from components.gate.approval_config import START
 from components.store import s3 as door
 from components.store.s3 import Folder
 from pipelines import cli
+from pipelines.recipe import Recipe
 
 Told = Callable[..., tuple[int, str]]
 
@@ -66,6 +69,7 @@ def write(recipe: dict, **changes: object) -> str:
         ({"gpus": "many"}, "recipe.yaml: gpus is 'many', must"),
         ({"state": "/tmp/state"}, "recipe.yaml: state is '/tmp/state', must"),
         ({"pairs__shares": {"train": 1, "dev": 1, "sealed": 1}}, "recipe.yaml: pairs"),
+        ({"approval__required": True}, "must be one with approvers where approval is required"),
     ],
 )
 def test_a_wrong_recipe_names_field_value_and_what_is_allowed(
@@ -137,6 +141,18 @@ def test_a_remote_base_must_be_pinned(recipe: dict, told: Told, model: str) -> N
     code, error = told("run", write(recipe, base_model=model))
     assert (code, f"base_model is '{model}', must be pinned" in error) == (2, True)
     assert "allow_floating: true" in error
+
+
+def test_who_may_approve_changes_nothing_that_a_run_makes(recipe: dict) -> None:
+    key = {"approvers": {"ann": f"ssh-ed25519 {base64.b64encode(START + bytes(32)).decode()}"}}
+    known = [Recipe.parse(recipe | changed, where="test").digest for changed in ({}, {"approval": key})]
+    assert known[0] == known[1], "or an unchanged line would be trained again"
+
+
+def test_a_run_that_waits_for_nothing_cannot_be_approved(recipe: dict, told: Told) -> None:
+    code, error = told("approve", write(recipe), "some-run", "--reason", "why not", "--key", "key")
+    assert (code, "run some-run does not wait for an approval" in error) == (2, True)
+    assert not Path("runs").exists()
 
 
 def test_the_history_of_a_line_without_promotions(recipe: dict, told: Told, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,8 @@ FRESH = {
     "resolve-2",
     "check",
     "pull-2",
+    "afford",
+    "generation",
     "abstain",
     "unseal",
     "decide",
@@ -81,8 +83,16 @@ def test_publishing_stands_below_the_verdict(pipeline: dict[str, Any]) -> None:
     ]
     (task,) = [task for task in known.values() if task["componentRef"]["name"] == group]
     condition = task["triggerPolicy"]["condition"]
-    assert condition.endswith("== 'PROMOTE'") and "decide-Output" in condition
+    assert condition.endswith("== 'PUBLISH'") and "decide-Output" in condition
     assert set(pipeline["components"][group]["dag"]["tasks"]) == {"publish"}
+
+
+def test_an_approval_is_finished_first_and_then_recorded_and_neither_is_cached(tmp_path: Path) -> None:
+    path = compile_recipe(read(RECIPE), tmp_path / "promote.yaml", pipeline="promote")
+    known = tasks(next(yaml.safe_load_all(path.read_text())))
+    assert known.keys() == {"promote", "conclude"}
+    assert known["conclude"]["dependentTasks"] == ["promote"]
+    assert not [name for name, task in known.items() if task.get("cachingOptions", {}).get("enableCache")]
 
 
 def test_what_looks_at_the_world_is_never_cached(pipeline: dict[str, Any]) -> None:
@@ -101,11 +111,11 @@ def test_no_step_installs_anything_when_it_runs(pipeline: dict[str, Any]) -> Non
     assert not [e for e in executors if "pip install" in str(e["container"].get("command"))]
 
 
-@pytest.mark.parametrize("until", ["", "corpus", "pairs"])
-def test_every_group_is_given_what_its_steps_ask_for(tmp_path: Path, until: str) -> None:
+@pytest.mark.parametrize("which", ["retrain", "corpus", "pairs", "promote"])
+def test_every_group_is_given_what_its_steps_ask_for(tmp_path: Path, which: str) -> None:
     """KFP lets a number of GPUs name a parameter that the group around the step never gets."""
     filters = {"pairs": read(RECIPE).pairs.model_copy(update={"filters": FiltersConfig()})}
-    path = compile_recipe(read(RECIPE).model_copy(update=filters), tmp_path / "made.yaml", until=until)
+    path = compile_recipe(read(RECIPE).model_copy(update=filters), tmp_path / "made.yaml", pipeline=which)
     made = next(yaml.safe_load_all(path.read_text()))
     for name, group in {"root": made["root"], **made["components"]}.items():
         given = group.get("inputDefinitions", {}).get("parameters", {}).keys()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import cli, local
+from pipelines import cli, local, power
 from pipelines import plan as planning
 from pipelines.recipe import Recipe
 from pipelines.screen import Screen
@@ -68,6 +68,7 @@ def test_the_lines_own_pairs_are_asked_for(touchstone, monkeypatch, tmp_path, ca
     paths, asked = {name: f"/artifacts/{name}" for name in ("pairs", "judged", "passages")}, {}
     record = {"found": {"paths": paths}, "log": str(tmp_path / "log.jsonl")}
     monkeypatch.setattr(local, "run_until", lambda *_, until, **__: record)
+    monkeypatch.setattr(power, "foresee", lambda *_: None)  # test_power.py
 
     def spawn(module: str, arguments: list[str], *_: Any) -> subprocess.Popen[bytes]:
         asked.update(json.loads(Path(arguments[0]).read_bytes()), module=module)

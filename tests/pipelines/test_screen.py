@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from components.gate.config import GateConfig
+from components.gate.config import FreshConfig, GateConfig
 from components.gate.decision import decide
 from components.gate.verdict import Look
 from pipelines import screen as screen_module
@@ -74,3 +76,29 @@ def test_a_hold_says_why_what_it_could_have_seen_and_what_would_help() -> None:
     assert f"would have seen a gain of {verdict.minimum_detectable_gain:+.3f} with 80% probability" in text
     assert "would help   More judged queries" in text
     assert "look 3 of 2026, 49 left" in text
+
+
+def test_a_promotion_by_the_fresh_route_tells_its_parts_its_slices_and_the_warnings() -> None:
+    newer = np.arange(2000) < 480
+    found = scores(0.05, 0.004, queries=2000, per_cluster=1)
+    found.values["champion"]["ndcg@10"] = np.where(newer, 0.51, 0.55)
+    found.contenders["champion"] = replace(found.contenders["champion"], segments=1)
+    look = Look(number=3, alpha=0.01, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
+    rules = GateConfig(looks=5, fresh=FreshConfig())
+    verdict = decide(replace(found, born=newer.astype(int).tolist()), CLEAN, look, rules, {})
+    out = io.StringIO()
+    draw_verdict(Screen(out), verdict.as_json())
+    told = [" ".join(line.split()) for line in out.getvalue().splitlines()]
+    assert any(line.startswith("PROMOTE better than the champion by +0.0400") for line in told)
+    assert "on new documents: +0.040 against the champion (95% +0.040 to +0.040), 480 queries" in told
+    assert "on all the others: +0.000 against the champion (95% +0.000 to +0.000), 1,520 queries" in told
+    assert "slices: 0 harmed, 1 held, 1 too small to be assessed" in told
+    assert [line.partition(" ")[2] for line in told if line.startswith("warning ")] == verdict.warnings != []
+
+
+def test_a_harmed_slice_is_told() -> None:
+    out = io.StringIO()
+    look = Look(number=3, alpha=0.01, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
+    draw_verdict(Screen(out), decide(scores(-0.05), CLEAN, look, GateConfig(looks=5), {}).as_json())
+    told = out.getvalue()
+    assert "slice service:s3 is harmed" in told and "slices: 1 harmed, 0 held, 1 too small" in told

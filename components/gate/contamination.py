@@ -30,7 +30,7 @@ def contamination(trial: Trial) -> Iterator[Reason]:
         text = f"{leakage.leaked} of {leakage.sealed_documents} judging documents are found in what was trained on"
         yield _held(f"{text} ({leakage.share:.1%}; allowed {trial.config.max_leakage:.1%})")
     if leakage.anchors_left != 0:
-        yield _held(f"{leakage.anchors_left} training queries equal a sealed one")
+        yield _held(f"training queries that equal a sealed one: {leakage.anchors_left}")
     if not leakage.asked_by_ancestors <= trial.config.max_leakage * queries:
         yield _held(f"{leakage.asked_by_ancestors} sealed queries were trained on by the base or its ancestors")
     if unknown := int(np.count_nonzero(~((trial.coverage >= 0) & (trial.coverage <= 1)))):
@@ -67,7 +67,7 @@ def alarms(trial: Trial) -> tuple[list[Reason], list[str], dict[str, float]]:
     relative = gain / untuned if untuned > 0 else float("inf")
     known = {"third": int(third.sum()), "gain": round(far, 6)}
     if not relative >= WEAK:
-        return [], [f"a weak gain: {relative:+.0%} of the base's nDCG@10; below {WEAK:.0%} people should look"], known
+        return [], [f"a weak gain: {relative:+.1%} of the base's nDCG@10; below {WEAK:.0%} people should look"], known
     if relative <= LARGE:
         return [], [], known
     text = f"a gain of {relative:.0%} over the base; on the third of the queries farthest from training text {far:+.4f}"

@@ -109,7 +109,7 @@ def _reach(trial: Trial, found: Findings) -> Iterator[str]:
     """What the proof is about: only the sources tested, unless it holds with whole sources as clusters too."""
     sources = len(set(trial.scores.sources))
     if found.route and any(not one.p_value <= trial.alpha for one in found.by_source.values()):
-        yield f"with whole sources drawn by chance ({sources:,}) nothing is proved: this is about the sources tested"
+        yield f"by source, of which there are {sources:,}, it is not proved: the claim is about the sources tested"
     for name in trial.giants if trial.config.cluster == "group" else []:
         share = trial.scores.clusters.count(name) / len(trial.scores.clusters)
         yield f"one cluster held {share:.0%} of the queries; it is split by each query's best-graded document"

@@ -65,14 +65,13 @@ class Fresh:
 
     @classmethod
     def of(cls, trial: Trial) -> Fresh | None:
-        """As the recipe declares it; None when it does not."""
+        """As the recipe declares it; None when it does not, or nothing was ever promoted."""
         config = trial.config.fresh
-        if config is None:
+        if config is None or CHAMPION not in trial.scores.values:
             return None
-        champion = trial.scores.contenders.get(CHAMPION)
-        known = champion.segments if champion and CHAMPION in trial.scores.values else None
+        known = trial.scores.contenders[CHAMPION].segments
         mask = np.array(trial.scores.born) >= known if known is not None else np.zeros(len(trial.everything), bool)
-        if closed := _closed(trial, known, int(mask.sum()), config):
+        if closed := _closed(known, int(mask.sum()), config):
             return cls(config, mask, closed)
         rest = trial.compare(CHAMPION, ~mask, 0) if (~mask).any() else None
         return cls(config, mask, "", trial.compare(CHAMPION, mask, config.min_gain), rest)
@@ -88,9 +87,7 @@ class Fresh:
         return [*found, *_unproved(trial, BASE, base, trial.config.min_gain)]
 
 
-def _closed(trial: Trial, known: int | None, queries: int, config: FreshConfig) -> str:
-    if CHAMPION not in trial.scores.values:
-        return "nothing is new to a champion, as there is none"
+def _closed(known: int | None, queries: int, config: FreshConfig) -> str:
     if known is None:
         return "the champion does not tell which documents were there when it was trained"
     few = f"{queries:,} sealed queries are about documents new to the champion; needed {config.min_queries:,}"
@@ -106,8 +103,8 @@ def proved(trial: Trial, found: Comparison, fresh: Fresh | None, guards: list[st
     """The reason to promote; `fresh` where that way led here."""
     held = f"; {', '.join(guards)} held" if guards else ""
     if fresh and fresh.new:
-        where = f"on {fresh.new.queries:,} queries of new documents, no worse on the rest"
-        return Reason(decision="PROMOTE", text=f"{_better(CHAMPION, fresh.new)} {where}{held}")
+        where = f", on {fresh.new.queries:,} queries of new documents, no worse on the rest"
+        return Reason(decision="PROMOTE", text=f"{_better(CHAMPION, fresh.new)}{where}{held}")
     return Reason(decision="PROMOTE", text=f"{_better(trial.against, found)}{held}")
 
 

@@ -186,7 +186,7 @@ def fresh() -> Findings:
         },
         warnings=[
             "guard scifact is underpowered: an equal model passes it with 62%, below 80%: a longer one judges better",
-            "with whole sources drawn by chance (41) nothing is proved: this is about the sources tested",
+            "by source, of which there are 41, it is not proved: the claim is about the sources tested",
         ],
         by_source={"champion": comparison(0.008, 0.0091, 0.21), "base": comparison(0.171, 0.03)},
         fresh={"fresh": comparison(0.048, 0.0087, 0.0000192, 330), "rest": comparison(-0.0032, 0.0019, 0.94, 1182)},

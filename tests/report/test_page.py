@@ -98,7 +98,7 @@ def test_a_suspicious_gain_that_is_not_all_that_is_wrong_cannot_be_waived():
 def test_warnings_are_counted_on_the_first_screen_and_told_with_the_reasons():
     html = page(fresh())
     assert "2 warnings, told below" in words(html.split("<main>")[0])
-    assert "With whole sources drawn by chance (41) nothing is proved" in words(html.split("side by side")[0])
+    assert "By source, of which there are 41, it is not proved" in words(html.split("side by side")[0])
     assert "warning" not in words(page(promotion()))
 
 

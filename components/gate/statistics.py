@@ -172,7 +172,7 @@ def unseen_losses(sums: Integers, queries: int) -> float:
         queries: How many queries these are of.
 
     Returns:
-        P(t > sqrt(2 L)), t with as many degrees of freedom as clusters differ, less one; nine digits.
+        P(t > sqrt(2 L)), t with as many degrees of freedom as clusters differ, less one; nine digits, and never 0.
     """
     moving = [one / UNIT for one in sorted(sums[sums != 0].tolist())]
     if len(moving) < 2 or not sum(moving) > 0:
@@ -183,7 +183,7 @@ def unseen_losses(sums: Integers, queries: int) -> float:
         grows = math.fsum(one / (1 + stake * one) for one in moving) > 0
         low, high = (stake, high) if grows else (low, stake)
     ratio = math.fsum(math.log1p(low * one) for one in moving)
-    return round(float(stdtr(len(moving) - 1, -math.sqrt(2 * ratio))), 9)
+    return max(1e-9, round(float(stdtr(len(moving) - 1, -math.sqrt(2 * ratio))), 9))
 
 
 def _largest_stake(worst: float, size: float) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from components.retrieval.encoder import Encoder
-from components.retrieval.index import Index, Vectors
+from components.retrieval.index import Index, Ranking, Vectors
 from components.retrieval.metrics import measure
 from components.retrieval.vectors import cut, shortened
 from components.store.models import Model
@@ -94,11 +94,15 @@ class Queries:
 
     Attributes:
         texts: What is asked.
+        vectors: The candidate's, of `texts`.
+        ranking: What it finds with them.
         relevant: Of each query, position in `Index.documents` -> grade.
     """
 
     texts: list[str]
     relevant: list[dict[int, int]]
+    vectors: Vectors
+    ranking: Ranking
 
 
 def facts(
@@ -170,8 +174,9 @@ def _rate(encoder: Encoder, texts: list[str]) -> float:
 def _dimension(
     encoder: Encoder, index: Index, vectors: Vectors, sides: Mapping[str, Queries], size: int, costs: Costs
 ) -> Dimension:
-    known = cut(vectors, size) if size < encoder.dimension else vectors
-    ndcg = {side: _ndcg(encoder, index, known, asked, size) for side, asked in sides.items()}
+    whole = size == encoder.dimension
+    known = vectors if whole else cut(vectors, size)
+    ndcg = {side: _ndcg(asked, None if whole else (index, known, size)) for side, asked in sides.items()}
     taken = list(_latencies(encoder, index, known, sides["dev"].texts[:ASKED], size))
     return Dimension(
         dimension=size,
@@ -185,8 +190,12 @@ def _dimension(
     )
 
 
-def _ndcg(encoder: Encoder, index: Index, vectors: Vectors, asked: Queries, size: int) -> float:
-    ranking = index.search(shortened(encoder.queries(asked.texts), size), vectors)
+def _ndcg(asked: Queries, again: tuple[Index, Vectors, int] | None) -> float:
+    """Of the ranking that is known, or of one anew with vectors of another size."""
+    ranking = asked.ranking
+    if again:
+        index, vectors, size = again
+        ranking = index.search(shortened(asked.vectors, size), vectors)
     return float(measure(ranking, asked.relevant)["ndcg@10"].mean())
 
 

@@ -54,10 +54,9 @@ class Exam:
         return [{position[d]: grade for d, grade in q.relevant.items()} for q in queries]
 
     @property
-    def sides(self) -> dict[str, costs.Queries]:
+    def sides(self) -> dict[str, list[judged.Query]]:
         """The queries of each side."""
-        sides = {"dev": self.dev, "sealed": self.sealed}
-        return {side: costs.Queries([q.text for q in asked], self.relevant(asked)) for side, asked in sides.items()}
+        return {"dev": self.dev, "sealed": self.sealed}
 
     def vectors(self, encoder: Encoder, model: Model, texts: list[str], unit: str) -> Vectors:
         """Of passages, those known from earlier runs not encoded again."""
@@ -155,16 +154,23 @@ def rank(exam: Exam, models: dict[str, Model]) -> Found:
         encoder = Encoder.load(model.path)
         found.prompts[name] = encoder.prompts
         known = exam.vectors(encoder, model, exam.index.texts, f"passages, {name}")
-        found.sealed[name] = exam.index.search(encoder.queries([q.text for q in exam.sealed]), known)
-        found.dev[name] = exam.index.search(encoder.queries([q.text for q in exam.dev]), known)
+        asked = {side: _asked(exam, encoder, known, queries) for side, queries in exam.sides.items()}
+        found.sealed[name], found.dev[name] = asked["sealed"].ranking, asked["dev"].ranking
         for guard in exam.guards:
             general = exam.vectors(encoder, model, guard.index.texts, f"{guard.name}, {name}")
             found.guards[guard.name][name] = guard.score(encoder, general)
         if name == CANDIDATE and exam.dev:
-            found.measured |= costs.facts(encoder, exam.index, known, exam.sides, costs.dimensions_of(model))
+            found.measured |= costs.facts(encoder, exam.index, known, asked, costs.dimensions_of(model))
     found.sealed[BM25] = Words(exam.index).search([q.text for q in exam.sealed])
     for name in models:
         found.sealed[FUSED[name]] = fusion.fuse([found.sealed[name], found.sealed[BM25]])
     if CHAMPION in models and exam.dev:
         found.measured |= {"churn": asdict(Churn.between(found.dev[CHAMPION], found.dev[CANDIDATE]))}
     return found
+
+
+def _asked(exam: Exam, encoder: Encoder, known: Vectors, queries: list[judged.Query]) -> costs.Queries:
+    """One side's queries, and what the model finds with them."""
+    texts = [query.text for query in queries]
+    vectors = encoder.queries(texts)
+    return costs.Queries(texts, exam.relevant(queries), vectors, exam.index.search(vectors, known))

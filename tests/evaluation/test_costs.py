@@ -18,8 +18,6 @@ TOOLS = [
     "hammer", "saw", "level", "chisel", "drill", "plane", "file", "clamp", "wrench", "anvil", "mallet", "pliers"
 ]  # fmt: skip
 INDEX = Index.of([Passage("", f"d{n:02}", "", f"The {tool} hangs on hook {n}.", 0, 0) for n, tool in enumerate(TOOLS)])
-ASKED = Queries([f"where is the {tool}" for tool in TOOLS], [{n: 1} for n in range(len(TOOLS))])
-SIDES = {"dev": ASKED, "sealed": Queries(ASKED.texts[:3], ASKED.relevant[:3])}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +30,19 @@ def known(encoder) -> np.ndarray:
     return encoder.passages(INDEX.texts)
 
 
-def test_every_trained_dimension_is_a_row_the_full_one_first(encoder, known):
-    rows = costs.facts(encoder, INDEX, known, SIDES, [32, 128, 64, 512, 2])["dimensions"]
+@pytest.fixture(scope="module")
+def sides(encoder, known) -> dict[str, Queries]:
+    return {"dev": _asked(encoder, known, len(TOOLS)), "sealed": _asked(encoder, known, 3)}
+
+
+def _asked(encoder: Encoder, known: np.ndarray, count: int) -> Queries:
+    texts = [f"where is the {tool}" for tool in TOOLS[:count]]
+    asked = encoder.queries(texts)
+    return Queries(texts, [{n: 1} for n in range(count)], asked, INDEX.search(asked, known))
+
+
+def test_every_trained_dimension_is_a_row_the_full_one_first(encoder, known, sides):
+    rows = costs.facts(encoder, INDEX, known, sides, [32, 128, 64, 512, 2])["dimensions"]
     assert [row["dimension"] for row in rows] == [128, 64, 32, 2]
     assert [row["bytes_per_million"] for row in rows] == [size * 4_000_000 for size in (128, 64, 32, 2)]
     assert rows[-1]["dev_ndcg"] < rows[0]["dev_ndcg"] <= 1
@@ -41,32 +50,32 @@ def test_every_trained_dimension_is_a_row_the_full_one_first(encoder, known):
     assert {row["queries_timed"] for row in rows} == {len(TOOLS)}
 
 
-def test_the_rate_and_the_tokens_are_of_a_sample_and_told_for_the_corpus(encoder, known, monkeypatch):
-    exact = costs.facts(encoder, INDEX, known, SIDES, [])["costs"]
+def test_the_rate_and_the_tokens_are_of_a_sample_and_told_for_the_corpus(encoder, known, sides, monkeypatch):
+    exact = costs.facts(encoder, INDEX, known, sides, [])["costs"]
     counts = [len(encoder.model.tokenizer(text)["input_ids"]) for text in INDEX.texts]
     assert (exact["tokens"], exact["tokens_counted"]) == (sum(counts), 12)
     monkeypatch.setattr(costs, "COUNTED", 2)
     monkeypatch.setattr(costs, "TIMED", {"cpu": 4})
     monkeypatch.setattr(Encoder, "passages", lambda self, texts, unit: time.sleep(0.05 * len(texts)))
-    sampled = costs.facts(encoder, INDEX, known, SIDES, [])["costs"]
+    sampled = costs.facts(encoder, INDEX, known, sides, [])["costs"]
     assert (sampled["tokens"], sampled["tokens_counted"]) == (6 * (counts[0] + counts[-1]), 2)
     assert (sampled["passages"], sampled["passages_timed"]) == (12, 4)
     assert 10 < sampled["passages_per_second"] <= 20
     assert sampled["hours"] == pytest.approx(12 / sampled["passages_per_second"] / 3600)
 
 
-def test_a_prompt_counts_and_what_the_model_cuts_off_does_not(encoder, known, monkeypatch):
-    plain = costs.facts(encoder, INDEX, known, SIDES, [])["costs"]["tokens"]
+def test_a_prompt_counts_and_what_the_model_cuts_off_does_not(encoder, known, sides, monkeypatch):
+    plain = costs.facts(encoder, INDEX, known, sides, [])["costs"]["tokens"]
     monkeypatch.setitem(encoder.model.prompts, "document", "read this: ")
-    assert costs.facts(encoder, INDEX, known, SIDES, [])["costs"]["tokens"] == plain + 12 * 3
+    assert costs.facts(encoder, INDEX, known, sides, [])["costs"]["tokens"] == plain + 12 * 3
     monkeypatch.setattr(encoder.model, "max_seq_length", 5)
-    assert costs.facts(encoder, INDEX, known, SIDES, [])["costs"]["tokens"] == 12 * 5
+    assert costs.facts(encoder, INDEX, known, sides, [])["costs"]["tokens"] == 12 * 5
 
 
-def test_a_slow_search_is_timed_with_fewer_queries(encoder, known, monkeypatch):
+def test_a_slow_search_is_timed_with_fewer_queries(encoder, known, sides, monkeypatch):
     monkeypatch.setattr(costs, "FEWEST", 3)
     monkeypatch.setattr(costs, "PATIENCE", 0.0)
-    assert costs.facts(encoder, INDEX, known, SIDES, [])["dimensions"][0]["queries_timed"] == 3
+    assert costs.facts(encoder, INDEX, known, sides, [])["dimensions"][0]["queries_timed"] == 3
 
 
 @pytest.mark.parametrize(

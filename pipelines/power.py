@@ -7,7 +7,7 @@ from typing import Any
 
 from components.corpus import snapshot
 from components.evaluation.scores import BASE, CHAMPION
-from components.gate import ledger, power
+from components.gate import ledger, power, statistics
 from components.gate.approval import today
 from components.gate.power import Power, SealedTest
 from components.pairs.guards import Guard
@@ -75,7 +75,7 @@ def draw(screen: Screen, found: Power, recipe: Recipe) -> None:
     looks = f"{found.looks:,} of {recipe.gate.looks:,} left this year"
     screen.line("looks", f"{looks}, each tested at the level {found.alpha:.5f}")
     for name, (queries, chance) in found.guards.items():
-        weak = "\nunderpowered: a longer benchmark would judge better" if power.underpowered(chance) else ""
+        weak = "\nunderpowered: a longer benchmark would judge better" if statistics.underpowered(chance) else ""
         text = f"{name}: no worse than the base, a model passes with {chance:.0%} on {queries:,} queries{weak}"
         screen.line("guard", text)
     for reason in found.never:

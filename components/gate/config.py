@@ -8,6 +8,9 @@ from pydantic import Field
 
 from components.store.config import Config
 
+MINED_GAIN = 0.02
+"""Least gain where a language model wrote the questions: they repeat the passages' words, and flatter."""
+
 
 class FreshConfig(Config):
     """A second way to be promoted: better on what is new since the champion, and no worse on the rest."""
@@ -71,3 +74,15 @@ class GateConfig(Config):
     def alpha(self) -> float:
         """The level of one look."""
         return self.error_budget / self.looks
+
+    @property
+    def routes(self) -> int:
+        """How many ways to be promoted share that level."""
+        return 2 if self.fresh else 1
+
+    def of_evidence(self, evidence: str) -> GateConfig:
+        """These rules, or stricter ones where a language model wrote the test."""
+        if evidence != "mined":
+            return self
+        fresh = self.fresh and self.fresh.model_copy(update={"min_gain": max(self.fresh.min_gain, MINED_GAIN)})
+        return self.model_copy(update={"min_gain": max(self.min_gain, MINED_GAIN), "fresh": fresh})

@@ -20,8 +20,6 @@ from components.gate.trial import METRIC, Trial
 from components.gate.verdict import ORDER, Look, Reason, Verdict
 from components.pairs.leakage import Leakage
 
-MINED_GAIN = 0.02
-"""Least gain where a language model wrote the questions: they repeat the passages' words, and flatter."""
 AHEAD = 0.01
 """What needs no training and is better by more than this is named in the verdict's first line."""
 
@@ -51,19 +49,11 @@ def decide(scores: Scores, leakage: Leakage, look: Look, config: GateConfig, inp
         config: The recipe's section.
         inputs: Digests of what is judged, for the record.
     """
-    trial = Trial(scores, leakage, look, _rules(config, leakage))
+    trial = Trial(scores, leakage, look, config.of_evidence(leakage.evidence))
     broken = list(faults(scores))
     found = Findings(broken) if broken else _judge(trial)
     found.reasons.sort(key=lambda reason: ORDER.index(reason.decision))
     return _verdict(trial, found, inputs)
-
-
-def _rules(config: GateConfig, leakage: Leakage) -> GateConfig:
-    """The recipe's, or stricter ones where a language model wrote the test."""
-    if leakage.evidence != "mined":
-        return config
-    fresh = config.fresh and config.fresh.model_copy(update={"min_gain": max(config.fresh.min_gain, MINED_GAIN)})
-    return config.model_copy(update={"min_gain": max(config.min_gain, MINED_GAIN), "fresh": fresh})
 
 
 def _judge(trial: Trial) -> Findings:

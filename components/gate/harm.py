@@ -98,7 +98,7 @@ def guards(trial: Trial) -> tuple[list[Reason], list[str], dict[str, dict[str, f
     warnings = [
         f"guard {name} is underpowered: an equal model passes it with {one['chance_to_pass']:.0%}, {weak}"
         for name, one in found.items()
-        if not one["chance_to_pass"] >= POWER
+        if statistics.underpowered(one["chance_to_pass"])
     ]
     return list(_lost(found, margin)), warnings, found
 

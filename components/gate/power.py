@@ -14,9 +14,7 @@ from typing import Any
 from components.evaluation.scores import BASE, CHAMPION
 from components.gate import statistics
 from components.gate.config import GateConfig
-from components.gate.decision import MINED_GAIN
 from components.gate.faults import MAX_RETIRED
-from components.gate.statistics import POWER
 from components.gate.trial import GIANT
 from components.pairs.leakage import Leakage
 
@@ -115,8 +113,7 @@ def foresee(test: SealedTest, config: GateConfig, against: str, before: Mapping[
     known = spread(test, against, before)
     effective = {rule: max(1.0, test.queries / known.inflation[rule]) for rule in (GROUP, SOURCE)}
     error = known.deviation / math.sqrt(effective[config.cluster])
-    alpha = config.alpha / (2 if config.fresh else 1)
-    least = max(config.min_gain, MINED_GAIN) if test.leakage.evidence == "mined" else config.min_gain
+    alpha, least = config.alpha / config.routes, config.of_evidence(test.leakage.evidence).min_gain
     proved = _provable(test, known.deviation / math.sqrt(effective[GROUP]), alpha)
     seen = max(statistics.detectable(error, alpha, least), proved)
     return Power(
@@ -163,7 +160,7 @@ def _guard(name: str, queries: int, config: GateConfig, before: Mapping[str, Any
     found = before["guards"].get(name) if before else None
     deviation = GUARD_DEVIATION
     if found and found["gain"] > found["lower_bound"]:
-        deviation = (found["gain"] - found["lower_bound"]) / 1.644854 * math.sqrt(found["queries"])
+        deviation = (found["gain"] - found["lower_bound"]) / statistics.ONE_SIDED * math.sqrt(found["queries"])
     return queries, statistics.chance_to_pass(deviation / math.sqrt(max(1, queries)), config.guard_margin)
 
 
@@ -195,8 +192,3 @@ def _unfit(leakage: Leakage, config: GateConfig) -> Iterator[str]:
         yield f"training sees {leakage.share:.1%} of its documents; allowed {config.max_leakage:.1%}"
     if leakage.anchors_left:
         yield f"training sees {leakage.anchors_left:,} of its queries"
-
-
-def underpowered(chance: float) -> bool:
-    """A guard that an equal model often fails tells little."""
-    return not chance >= POWER

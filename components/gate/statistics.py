@@ -18,6 +18,8 @@ UNIT = 1_000_000
 """Differences are rounded to millionths, so that sums do not depend on the order of adding."""
 POWER = 0.8
 _POWER = float(ndtri(POWER))
+ONE_SIDED = 1.644854
+"""Standard errors to a one-sided 95% bound."""
 BLOCK = 8192
 """Resamples computed at once."""
 BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).astype(np.int64)
@@ -214,12 +216,17 @@ def lower_bound(differences: Numbers) -> tuple[float, float, float]:
     """Mean difference of a guard, its one-sided 95% lower bound, and its standard error; queries are the unit."""
     count, center = len(differences), mean(differences)
     error = math.sqrt(mean((differences - center) ** 2) / (count - 1)) if count > 1 else math.inf
-    return round(center, 6), round(center - 1.644854 * error, 6), round(error, 6)
+    return round(center, 6), round(center - ONE_SIDED * error, 6), round(error, 6)
 
 
 def chance_to_pass(error: float, margin: float) -> float:
     """Chance that a guard with no true drop passes at that margin."""
-    return float(round(ndtr((margin - 1.644854 * error) / error), 4)) if error > 0 else 1.0
+    return float(round(ndtr((margin - ONE_SIDED * error) / error), 4)) if error > 0 else 1.0
+
+
+def underpowered(chance: float) -> bool:
+    """Whether a guard that an equal model passes with that chance tells little."""
+    return not chance >= POWER
 
 
 def holm(p_values: Sequence[float], level: float) -> list[bool]:

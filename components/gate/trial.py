@@ -44,7 +44,7 @@ class Trial:
     @property
     def alpha(self) -> float:
         """The level of each test of superiority: two ways to be promoted share the look's."""
-        return self.look.alpha / (2 if self.config.fresh else 1)
+        return self.look.alpha / self.config.routes
 
     @property
     def judges(self) -> list[str]:

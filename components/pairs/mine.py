@@ -1,7 +1,7 @@
 """From documents to what trains and what judges: passages, pairs, judged queries, leakage.
 
 The split comes first, so no miner ever sees a document of another side. The sealed queries go to the state and
-nowhere else; what leaves this step names them by a digest, and the leakage proof each of them by its id.
+nowhere else; what leaves this step names them by a digest, and the leakage proof each of them by a hash.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def test_questions_that_a_model_wrote_need_a_larger_gain():
 def test_a_guard_that_an_equal_model_often_fails_is_underpowered(queries, weak):
     known, chance = foresee(replace(GOOD, guards={"docstrings": queries})).guards["docstrings"]
     assert known == queries
-    assert power.underpowered(chance) == weak
+    assert statistics.underpowered(chance) == weak
 
 
 def test_a_guards_spread_is_the_last_verdicts_where_there_is_one():

@@ -83,7 +83,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run's folder, and the artifacts of it and of an earlier run, as kfp.local leaves them."""
     monkeypatch.setattr(local, "WORK", tmp_path / ".touchstone")
     for number, name in enumerate(("2026-11-01", "2026-11-02")):
-        steps = tmp_path / f".touchstone/work/test/artifacts/touchstone-test-{name}"
+        steps = local.WORK / "work" / "test" / "artifacts" / f"touchstone-test-{name}"
         _write(steps / "gather/documents", "documents", {"number": number})
         documents = {"documents": Artifact.open(steps / "gather/documents", "documents").digest}
         leakage.write(Leakage(sealed_documents=9 + number, near=0), steps / "mine/leakage", documents)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from math import ceil, inf
+from math import inf, sqrt
 
 from scipy.special import ndtri
 
@@ -11,7 +12,7 @@ from components.evaluation.scores import BASE, CHAMPION
 from components.gate.contamination import FADED, LARGE
 from components.gate.faults import MAX_RETIRED
 from components.gate.harm import LOSS
-from components.gate.statistics import POWER
+from components.gate.statistics import POWER, provable
 from components.gate.verdict import Verdict
 from components.pairs.leakage import Leakage
 from components.report.gains import fresh_alone
@@ -20,6 +21,8 @@ from components.report.numbers import about, count, percent, signed, small
 Rule = tuple[str, str, str]
 """What is measured, what was found, what is needed."""
 
+MOST = 1000
+"""So many times the queries of now are looked at for what would be enough."""
 FAR = ", far from training text"
 _PROMISING = {"INSUFFICIENT_EVIDENCE", "HOLD_NOT_BETTER"}
 """More judged queries can change these."""
@@ -113,23 +116,23 @@ def advice(verdict: Verdict) -> Iterator[str]:
     if one["interval"][1] < verdict.min_gain:
         yield f"More judged queries of this kind would hardly help: the whole interval lies below the needed {least}."
         return
-    needed = needed_queries(verdict.queries, one["standard_error"], verdict.alpha, verdict.min_gain)
+    needed = needed_queries(verdict.queries, one["clusters"], one["standard_error"], verdict.alpha, verdict.min_gain)
     if needed is not None:
         now = f"{count(verdict.queries)} now; {count(about(needed))} would tell a true gain of {least} from chance"
         yield f"More judged queries: {now} with {POWER:.0%} probability, if new ones vary like these."
 
 
-def needed_queries(queries: int, error: float, alpha: float, gain: float) -> int | None:
-    """How many judged queries would let the test tell a true gain from chance with 80% probability.
+def needed_queries(queries: int, clusters: int, error: float, alpha: float, gain: float) -> int | None:
+    """How many judged queries would let both tests tell a true gain from chance with 80% probability.
 
-    The standard error shrinks with the square root of the queries, if new ones cluster like these:
-    n = queries * ((z(1 - alpha) + z(0.8)) * error / gain)^2. It is about chance alone: the measured gain must reach
-    the least gain besides.
+    The standard error shrinks with the square root of the queries, and the clusters grow with them, if new ones are
+    like these. It is about chance alone: the measured gain must reach the least gain besides.
 
     Args:
         queries: Judged queries now.
+        clusters: Independent ones among them.
         error: Standard error of the gain now.
-        alpha: Level of the test.
+        alpha: Level of the tests.
         gain: The true gain to be seen.
 
     Returns:
@@ -137,5 +140,12 @@ def needed_queries(queries: int, error: float, alpha: float, gain: float) -> int
     """
     if not (0 < error < inf and gain > 0):
         return None
-    needed = queries * (float(ndtri(1 - alpha) + ndtri(POWER)) * error / gain) ** 2
-    return ceil(needed) if needed > queries else None
+
+    def seen(count: int) -> bool:
+        smaller = error * sqrt(queries / count)
+        flipped = float(ndtri(1 - alpha) + ndtri(POWER)) * smaller
+        return max(flipped, provable(round(clusters * count / queries), count, smaller, alpha)) <= gain
+
+    most = MOST * queries
+    needed = bisect_left(range(queries, most), True, key=seen) + queries
+    return needed if queries < needed < most else None

@@ -9,6 +9,7 @@ from scipy.special import ndtri
 from components.evaluation.examples import Example
 from components.gate.config import FreshConfig, GateConfig
 from components.gate.decision import decide
+from components.gate.statistics import provable
 from components.gate.verdict import ORDER, Look, Reason
 from components.pairs.leakage import Leakage
 from components.report import drawing, gains
@@ -202,13 +203,20 @@ def test_more_queries_are_not_advised_where_they_would_not_help():
 
 
 def test_the_needed_queries_bring_the_test_to_its_power():
-    found = needed_queries(1512, 0.0051, ALPHA, 0.01)
+    found = needed_queries(1512, 1200, 0.0051, ALPHA, 0.01)
     assert found is not None
     error = 0.0051 * (1512 / found) ** 0.5
     assert (ndtri(1 - ALPHA) + ndtri(0.8)) * error == pytest.approx(0.01, rel=1e-3)
-    assert 0.9 < needed_queries(1512, 0.0051, ALPHA, 0.02) / (found / 4) < 1.1
+    assert 0.9 < needed_queries(1512, 1200, 0.0051, ALPHA, 0.02) / (found / 4) < 1.1
     for useless in [(0.0, 0.01), (float("nan"), 0.01), (float("inf"), 0.01), (0.0051, 0.0), (0.0001, 0.01)]:
-        assert needed_queries(1512, useless[0], ALPHA, useless[1]) is None
+        assert needed_queries(1512, 1200, useless[0], ALPHA, useless[1]) is None
+
+
+def test_few_clusters_need_more_queries_than_chance_alone():
+    few, many = (needed_queries(600, clusters, 0.002, ALPHA, 0.012) for clusters in (200, 600))
+    assert many is None, "600 clusters are enough for +.012"
+    assert few is not None
+    assert provable(round(few / 3), few, 0.002 * (600 / few) ** 0.5, ALPHA) == pytest.approx(0.012, rel=1e-2)
 
 
 def test_an_error_shows_no_gain_and_claims_no_rule():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,11 @@ class Exam:
 
     def relevant(self, queries: list[judged.Query]) -> list[dict[int, int]]:
         """For each query: position of a relevant document -> grade."""
-        position = {document: i for i, document in enumerate(self.index.documents)}
-        return [{position[d]: grade for d, grade in q.relevant.items()} for q in queries]
+        return [{self._position[d]: grade for d, grade in q.relevant.items()} for q in queries]
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {document: i for i, document in enumerate(self.index.documents)}
 
     @property
     def sides(self) -> dict[str, list[judged.Query]]:

@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-gate = typer.Typer(help="What the gate decided, again.", no_args_is_help=True)
+gate = typer.Typer(help="Replay a verdict, test the gate, open a generation of the sealed test.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]

@@ -28,7 +28,7 @@ from components.training.job import Data
 from components.training.launch import launch
 
 NOISE = 0.2
-"""Standard deviation of the noise, in those of each weight's tensor: half of it changed too few of the demo's rankings."""
+"""Standard deviation of the noise, in those of each weight's tensor: half of it changed too few rankings."""
 STEPS, BATCH = 20, 32
 """Of one training."""
 REPEATED = 4 * BATCH

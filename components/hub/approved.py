@@ -115,9 +115,8 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
             what = f"the files that wait as revision {staged.revision[:8]}"
             raise UserError("NOT_APPROVABLE", f"{what} are not the candidate of run {run}")
         write_card(folder / "README.md", verdict, staged.verdict, approval)
-        revision = store.publish(folder)
-    if waivable(verdict):
-        ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)
-    done = promote(store, verdict, staged.verdict, revision, staged.champion, run, approval)
+        if waivable(verdict):
+            ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)
+        done = promote(store, folder, verdict, staged.verdict, staged.champion, run, approval)
     State(state).run(run).write("publication.json", canonical(done.record(target)))
     return done

@@ -17,7 +17,8 @@ from components.gate.chain import Mark, promotions
 from components.gate.record import recall
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
-from components.hub.publish import Published, promote, promoted
+from components.hub.moving import Published
+from components.hub.publish import promote, promoted
 from components.store.digests import canonical
 from components.store.errors import UserError
 from components.store.intake import fingerprint, inspect

@@ -8,47 +8,23 @@ against; a retry finds its own id among what was production's and changes nothin
 
 from __future__ import annotations
 
-import random
 import shutil
 import tempfile
-import time
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from components.gate.approval import Approval, Staged, onward, today
 from components.gate.approval_config import ApprovalConfig
 from components.gate.files import read_verdict
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
+from components.hub.moving import Published, move
 from components.store.digests import canonical, digest
-from components.store.errors import TouchstoneError, TransientError
+from components.store.errors import TouchstoneError
 from components.store.models import Model, ModelStore, Promotion, split_reference
 from components.store.s3_models import S3Models
 from components.store.state import State
-
-TRIES = 6
-PAUSE = 0.5
-"""Seconds before the second try, at most; each next pause is twice as long."""
-
-Outcome = Literal["PROMOTED", "ALREADY_PROMOTED", "LOST_RACE"]
-
-
-@dataclass(frozen=True)
-class Published:
-    """What became of a promotion."""
-
-    outcome: Outcome
-    promotion: Promotion
-
-    def record(self, target: str) -> dict[str, Any]:
-        """The run's `publication.json`."""
-        return {"outcome": self.outcome, "target": target, **self.promotion.as_json()}
-
-    def told(self, target: str) -> str:
-        """What stands on the screen."""
-        return f"{target} revision {self.promotion.revision[:8]}, production -> {self.promotion.version}"
 
 
 @dataclass(frozen=True)
@@ -111,30 +87,16 @@ def promote(
 ) -> Published:
     """Have production point at the files in `folder` if it still points at the champion that was judged.
 
-    No answer is believed but what the store then shows: the promotion is there, or production is somebody else's, or
-    it is tried again.
-
     Raises:
-        TransientError: PROMOTION_OPEN when the store's answers leave open what happened; running again is safe.
+        TransientError: PROMOTION_OPEN.
     """
     expected = split_reference(champion)[1]
-    planned, open_answer = _promotion(verdict, verdict_digest, champion, run, approval), False
-    for attempt in range(TRIES):
-        head, earlier = store.head(), store.find(planned.id)
-        if earlier:
-            store.repair()
-            return Published("PROMOTED" if open_answer else "ALREADY_PROMOTED", earlier)
-        if (head.revision if head else "") != expected:
-            return Published("LOST_RACE", head or planned)
-        try:
-            if moved := store.promote(_upon(planned, head), folder):
-                store.repair()
-                return Published("PROMOTED", moved)
-        except TransientError:
-            open_answer = True
-        time.sleep(random.uniform(0.5, 1) * PAUSE * 2**attempt)
-    what = f"{store.address} does not tell whether the promotion of run {run} came about"
-    raise TransientError("PROMOTION_OPEN", what, fix="Run it again: it changes nothing that has happened.")
+    planned = _promotion(verdict, verdict_digest, champion, run, approval)
+
+    def stands(head: Promotion | None) -> bool:
+        return (head.revision if head else "") == expected
+
+    return move(store, planned, stands, lambda promotion: store.promote(promotion, folder))
 
 
 def promoted(store: ModelStore, verdict: Verdict, verdict_digest: str, champion: str) -> Promotion | None:
@@ -194,18 +156,3 @@ def _promotion(verdict: Verdict, verdict_digest: str, champion: str, run: str, a
         verdict=summary,
         approval=approval.model_dump(mode="json") if approval else None,
     )
-
-
-def _upon(promotion: Promotion, head: Promotion | None) -> Promotion:
-    """The same as what comes after `head`, now."""
-    now = datetime.now(UTC)
-    at, version = now.isoformat(timespec="seconds"), _version(now, head)
-    replaces, previous = (head.revision, head.id) if head else ("", "")
-    return replace(promotion, at=at, version=version, replaces=replaces, previous=previous)
-
-
-def _version(now: datetime, head: Promotion | None) -> str:
-    """`v2026.11.23-1`: the day and a number within it."""
-    day = now.strftime("v%Y.%m.%d")
-    number = int(head.version.rpartition("-")[2]) + 1 if head and head.version.startswith(f"{day}-") else 1
-    return f"{day}-{number}"

@@ -19,7 +19,8 @@ from components.gate.config import GateConfig
 from components.gate.decision import decide
 from components.gate.files import read_verdict, write_verdict
 from components.gate.verdict import Look
-from components.hub.publish import Published, promote, publish
+from components.hub.moving import Published
+from components.hub.publish import promote, publish
 from components.store.errors import TouchstoneError
 from components.store.models import Model, Promotion, write_model
 from components.store.pull import pin, pull

@@ -74,7 +74,7 @@ def test_a_store_where_nothing_was_promoted(line: Line) -> None:
 
 
 def test_a_revision_that_is_damaged_does_not_become_production(line: Line, two: tuple[Promotion, Promotion]) -> None:
-    Folder(line.hub).write(f"revisions/{two[0].revision}/config.json", b"[]")
+    Folder(line.hub).write(f"revisions/{two[0].revision}/model.safetensors", b"another")
     with line.unchanged(), pytest.raises(TouchstoneError) as found:
         rollback(S3Models(line.hub), two[0].version, "worse")
     assert found.value.code == "MODEL_UNREADABLE"

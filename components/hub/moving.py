@@ -16,8 +16,8 @@ from typing import Any, Literal
 from components.store.errors import TransientError
 from components.store.models import ModelStore, Promotion
 
-TRIES = 6
-PAUSE = 0.5
+TRIES = 8
+PAUSE = 0.1
 """Seconds before the second try, at most; each next pause is twice as long."""
 
 Outcome = Literal["PROMOTED", "ALREADY_PROMOTED", "LOST_RACE"]

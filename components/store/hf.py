@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,8 @@ class DataSet:
             yield self._file(name, folder)
 
     def _file(self, name: str, folder: Path) -> Path:
-        api = opened()
-
-        def bring() -> str:
-            known = {"repo_type": "dataset", "revision": self.revision, "local_dir": folder}
-            return str(api.hf_hub_download(self.repository, name, **known))
-
+        known = {"repo_type": "dataset", "revision": self.revision}
+        bring = partial(opened().hf_hub_download, self.repository, name, **known, local_dir=folder)
         path = Path(asked(f"data set {self.repository}", bring))
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

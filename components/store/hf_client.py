@@ -1,15 +1,18 @@
 """How the Hugging Face Hub is asked: a client with limits, one place that asks again, typed errors.
 
 HF_ENDPOINT names an enterprise Hub or a mirror, HF_TOKEN (or `hf auth login`) says who asks, HF_HUB_OFFLINE forbids it.
+Steps are offline for every library, whoever started them (`events.environment`): only what is asked here goes out.
 The library's own retries are switched off for answers: they would wait as long as a header says, and beside ours they
 would multiply. What a server may have done already is never sent again from here (`Repository.commit`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -25,10 +28,10 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
-from huggingface_hub.utils._http import default_client_factory
+from huggingface_hub.utils._http import default_client_factory, hf_raise_for_status, parse_ratelimit_headers
 
 from components.store.errors import TouchstoneError, TransientError, UserError
+from components.store.events import OFFLINE
 
 TIMEOUT = 60.0
 """Seconds without a byte of an answer before the question counts as unanswered."""
@@ -71,13 +74,35 @@ def asked(what: str, ask: Callable[[], T]) -> T:
     """
     for number in range(TRIES):
         try:
-            return ask()
+            with online():
+                return ask()
         except Exception as error:  # the library's own, httpx's and the system's
             told, wait = judged(error, what), waiting(error)
             if not isinstance(told, TransientError) or wait > LONGEST or number == TRIES - 1:
                 raise told from None
         time.sleep(max(wait, random.uniform(0.5, 1) * PAUSE * 2**number))
     raise AssertionError("the last try returns or raises")
+
+
+@contextlib.contextmanager
+def online() -> Iterator[None]:
+    """Let the library ask the Hub for as long as the block lasts, unless the person who runs this forbids it.
+
+    Raises:
+        UserError: HUB_OFFLINE.
+    """
+    global _inside
+    if (os.environ.get(OFFLINE) or os.environ.get("HF_HUB_OFFLINE", "")).upper() in ("1", "ON", "YES", "TRUE"):
+        raise judged(OfflineModeIsEnabled(), "")
+    with _lock:
+        _inside += 1
+        constants.HF_HUB_OFFLINE = False
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            constants.HF_HUB_OFFLINE = _usual and not _inside
 
 
 def judged(error: Exception, what: str) -> TouchstoneError:
@@ -187,4 +212,6 @@ def _limited() -> Any:
     return client
 
 
+_lock, _inside, _usual = threading.Lock(), 0, constants.HF_HUB_OFFLINE
+constants.HF_HUB_DISABLE_XET = True  # its uploads neither ask what a server speaks nor fall back (huggingface_hub#4507)
 huggingface_hub.set_client_factory(_limited)

@@ -29,7 +29,7 @@ ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 RECORD = "promotion.json"
 PRODUCTION = "production"
-TITLE = re.compile(r"^(?:Promote|Restore) (\S+) \(promotion (\S+)\)", re.MULTILINE)
+TITLE = re.compile(r"(?:Promote|Restore) (\S+) \(promotion (\S+)\)")
 TRIES = 4
 """How often staging starts anew when somebody else stages the same files."""
 
@@ -175,12 +175,10 @@ class HubModels:
 
     def _moves(self) -> list[tuple[str, str, str]]:
         """Id, version and commit of main's promotions, newest first, as the titles say; of a copy the original."""
-        told = [(TITLE.search(one.message), one.revision) for one in self.repository.commits()] if self._there() else []
+        known = self.repository.commits() if self.repository.at() else []
+        told = [(TITLE.fullmatch(one.title), one.revision) for one in known]
         moves = {found[2]: (found[2], found[1], commit) for found, commit in told if found}
         return list(moves.values())
-
-    def _there(self) -> bool:
-        return bool(self.repository.at())
 
     def _made(self, commit: str) -> Promotion | None:
         """What was just committed, as a reader finds it."""

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -20,7 +21,7 @@ from huggingface_hub.hf_api import RepoFile
 
 from components.store.digests import file_digest
 from components.store.errors import UserError
-from components.store.hf_client import LONGEST, asked, conflict, judged, opened, signed_in, waiting
+from components.store.hf_client import LONGEST, asked, conflict, judged, online, opened, signed_in, waiting
 from components.store.intake import ALLOWED, LEFT_OUT, SIGNATURES
 
 MAIN = "main"
@@ -41,10 +42,10 @@ class Blob:
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit with all that its author wrote about it."""
+    """A commit and the first line that its author wrote about it."""
 
     revision: str
-    message: str
+    title: str
 
 
 class Repository:
@@ -90,7 +91,7 @@ class Repository:
     def commits(self, branch: str = MAIN) -> list[Commit]:
         """The commits of a branch, newest first."""
         known = asked(self.what, lambda: self.api.list_repo_commits(self.name, revision=branch))
-        return [Commit(one.commit_id, f"{one.title}\n{one.message}") for one in known]
+        return [Commit(one.commit_id, one.title) for one in known]
 
     def download(self, revision: str, name: str, blob: Blob, folder: Path) -> None:
         """Bring one file of a commit into `folder`.
@@ -102,8 +103,8 @@ class Repository:
         if not target.resolve().is_relative_to(folder.resolve()):
             raise self.unreadable(revision, f"a path outside the folder: {name}")
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            known = {"revision": revision, "local_dir": work}
-            got = Path(asked(self.what, lambda: self.api.hf_hub_download(self.name, name, **known)))
+            bring = partial(self.api.hf_hub_download, self.name, name, revision=revision, local_dir=work)
+            got = Path(asked(self.what, bring))
             if wrong := blob.check(got):
                 raise self.unreadable(revision, f"{name} {wrong}")
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -135,8 +136,11 @@ class Repository:
             # make a mixed tree of that.
             one._remote_oid = None
         try:
-            known = {"commit_message": title, "revision": branch, "parent_commit": parent}
-            return str(self.api.create_commit(self.name, [*added, *stale], **known).oid)
+            with online():
+                made = self.api.create_commit(
+                    self.name, [*added, *stale], commit_message=title, revision=branch, parent_commit=parent
+                )
+            return str(made.oid)
         except Exception as error:  # the library's own, httpx's and the system's
             if conflict(error):
                 return ""
@@ -149,7 +153,9 @@ class Repository:
 
     def tags(self) -> dict[str, str]:
         """Tag -> commit."""
-        return {one.name: one.target_commit for one in asked(self.what, lambda: self.api.list_repo_refs(self.name)).tags}
+        return {
+            one.name: one.target_commit for one in asked(self.what, lambda: self.api.list_repo_refs(self.name)).tags
+        }
 
     def tag(self, name: str, revision: str, *, moved: bool) -> None:
         """Put a tag on a commit; one that stands elsewhere is taken away first, so that a reader may miss it."""
@@ -181,7 +187,7 @@ class Repository:
             what = f"this token sees no model {self.name}"
             raise UserError("NO_SUCH_REPOSITORY", what, expected="a model, or an owner whose member it is", fix=fix)
         for kind in ("dataset", "space"):
-            if asked(self.what, lambda kind=kind: self.api.repo_exists(self.name, repo_type=kind)):
+            if asked(self.what, partial(self.api.repo_exists, self.name, repo_type=kind)):
                 what = f"{self.name} is no model's repository"
                 raise UserError("NO_SUCH_REPOSITORY", what, found=f"a {kind}", expected="a model", fix=fix)
 

@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field
 
 from components.store.models import ModelStore
-from components.store.s3_models import S3Models
 
 ModelAddress = Annotated[str, Field(pattern=r"^(s3://[^/]+(/.*)?|hf://[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)$")]
 
@@ -28,8 +27,10 @@ def open_models(address: str) -> ModelStore:
     Raises:
         UserError: BAD_ADDRESS, HUB_INSECURE.
     """
-    if not on_hub(address):
-        return S3Models(address)
-    from components.store.hf_models import HubModels  # a line on S3 needs nothing of the Hub's library
+    if on_hub(address):  # a line on S3 needs nothing of the Hub's library, and a recipe is read without either
+        from components.store.hf_models import HubModels
 
-    return HubModels(address)
+        return HubModels(address)
+    from components.store.s3_models import S3Models
+
+    return S3Models(address)

@@ -1,7 +1,7 @@
 """A Hugging Face Hub on loopback that commits: model repositories with a git-like history, kept in memory.
 
-It answers what huggingface_hub 2.4 asks (its source, and the OpenAPI description of the Hub's API, huggingface.co/spaces
-/huggingface/openapi); passing it is not having run on the Hub. What is copied, and from where:
+It answers what huggingface_hub 2.4 asks (its source, and the OpenAPI description of the Hub's API,
+huggingface.co/spaces/huggingface/openapi); passing it is not having run on the Hub. What is copied, and from where:
 
     commit      ndjson of a header and operations, applied as one (huggingface_hub#1085); `parentCommit` that is not the
                 head is 412 "A commit has happened since. Please refresh and try again." (dataset-viewer#2159, funes#69)

@@ -14,7 +14,7 @@ from components.corpus import passages, snapshot
 from components.corpus.config import Source
 from components.corpus.passages import Passage
 from components.evaluation import examples, files
-from components.evaluation.evaluate import Inputs, evaluate, segments
+from components.evaluation.evaluate import Inputs, Outputs, evaluate, segments
 from components.evaluation.scores import FUSED, Scores
 from components.pairs import judged
 from components.pairs.judged import Query
@@ -87,19 +87,20 @@ def run(inputs, place, tmp_path) -> Evaluate:
         rest = (inputs / name for name in (candidate, "permit", "judged", "passages"))
         out, shown = tmp_path / "scores", tmp_path / "examples"
         given = Inputs(inputs / "base", inputs / champion, *rest)
-        return evaluate(f"{place}/state", digest, ["facts"], given, out, shown), out, shown
+        made = Outputs(out, shown, tmp_path / "parity")
+        return evaluate(f"{place}/state", digest, ["facts"], given, made), out, shown
 
     return run
 
 
 @pytest.fixture
 def encoded(monkeypatch) -> list[str]:
-    """Every text that any encoder encodes as a passage, but for the candidate's rate."""
+    """Every text that any encoder encodes as a passage, but for the candidate's rate and the parity texts."""
     seen: list[str] = []
     real = Encoder.passages
 
     def spy(self, texts, unit="passages"):
-        seen.extend([] if "timed" in unit else texts)
+        seen.extend([] if unit in ("passages, timed", "parity texts") else texts)
         return real(self, texts, unit)
 
     monkeypatch.setattr(Encoder, "passages", spy)

@@ -41,6 +41,8 @@ Key = Annotated[Path, typer.Option(envvar="TOUCHSTONE_APPROVAL_KEY", help="Your 
 Benchmarks = Annotated[list[str], typer.Argument(metavar="NANOBEIR...", help="Such as nfcorpus and scifact.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Each becomes a folder in it, in BEIR layout.")]
 Commit = Annotated[str | None, typer.Option(metavar="COMMIT", help="Of the Hub's data set; its newest by default.")]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version or revision that `history` lists.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, in a line; it stands in the history.")]
 Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
 
 DEMO = Path("recipes/demo.yaml")
@@ -148,6 +150,20 @@ def history(recipe: RecipePath) -> None:
         screen.text(describe(one))
     if not promotions:
         screen.text(f"Nothing was ever promoted to {line.target}.")
+
+
+@app.command()
+def rollback(recipe: RecipePath, version: Version, reason: Why) -> None:
+    """Have production point at an earlier revision again; the history keeps both."""
+    from components.hub import rollback as back
+    from components.store.s3_models import S3Models
+    from pipelines import local
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line):
+        found = back.rollback(S3Models(line.target), version, reason)
+    screen.line("rolled back", f"{line.target}  production -> {found.version}, which is {found.restores} again")
+    screen.line("", "Vectors of the two models do not mix: an index that was built with the other one is built anew.")
 
 
 @gate.command()

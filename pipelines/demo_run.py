@@ -22,7 +22,7 @@ def prepare(recipe: Recipe, screen: Screen) -> Sources:
     later = State(recipe.state).get(LINE) is not None
     start = time.monotonic()
     sources = prepare_sources(bucket, later=later)
-    S3Models(split_reference(recipe.base_model)[0]).publish(base_model())
+    S3Models(split_reference(recipe.base_model)[0]).stage(base_model())
     rest = f"; {sources.held_services} more arrive with the next run" if sources.held_services else ""
     screen.line(
         "corpus",

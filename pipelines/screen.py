@@ -226,12 +226,15 @@ def _row(name: str, verdict: dict[str, Any]) -> str:
 
 
 def describe(promotion: Promotion) -> str:
-    """One line of the history: when, what, why, and what it replaced."""
+    """One line of the history: when, what, who or why, the verdict, and what it replaced."""
     known = promotion.verdict
+    if promotion.restores:
+        told = f"ROLLBACK  to {promotion.restores}: {promotion.reason}, replaced {promotion.replaces[:8]}"
+        return f"{promotion.at[:16]}  {promotion.version:<15} {promotion.revision[:8]}  {told}"
     low, high = known["interval"]
     gain = f"{known['gain']:+.3f} against the {known['against']} ({low:+.3f} to {high:+.3f})"
     replaced = promotion.replaces[:8] or "nothing"
     head = f"{promotion.at[:16]}  {promotion.version:<15} {promotion.revision[:8]}  {known['decision']}"
     word = "approved" if known["decision"] == "PROMOTE" else "waived"
     approver = f", {word} by {promotion.approval['approver']}" if promotion.approval else ""
-    return f"{head}  {gain}, {known['queries']:,} queries{approver}, replaced {replaced}"
+    return f"{head}  {gain}, {known['queries']:,} queries{approver}, run {promotion.run}, replaced {replaced}"

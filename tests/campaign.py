@@ -1,6 +1,6 @@
 """The long campaigns, whole: `make campaign`. Counts and violations go to docs/results.md; violations exit with 1.
 
-python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training, selftest;
+python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training, selftest, races;
                                all of them without a name
 """
 
@@ -22,6 +22,7 @@ from components.corpus.gather import gather
 from components.corpus.load import load
 from components.store.artifact import Artifact
 from components.store.s3 import Folder
+from components.store.s3_models import S3Models
 from pipelines import local
 from pipelines.recipe import Recipe
 from pipelines.s3_server import running
@@ -31,6 +32,7 @@ from tests.corpus.bad_inputs_campaign import SEED, campaign, table, upload
 
 RESULTS = Path(__file__).parents[1] / "docs/results.md"
 HISTORIES = 200
+ROUNDS = 1_000
 Told = tuple[list[str], list[str]]
 """Lines of Markdown, and violations."""
 
@@ -172,6 +174,24 @@ def selftest() -> Told:
     return [f"On {found['queries']} dev queries. {'; '.join(rows)}."], wrong
 
 
+def races() -> Told:
+    """A thousand rounds of eight promoters on one store, each operation on record, and the record checked."""
+    from tests.gate.cases import small_model
+    from tests.hub.races import RACERS, check, race
+
+    place = "s3://campaign/races"
+    Folder(place).ensure_bucket()
+    with tempfile.TemporaryDirectory() as work:
+        folder = small_model(Path(work), "one").path
+        (folder / "manifest.json").unlink()
+        operations, wrong = race(lambda: S3Models(place), folder, ROUNDS)
+    history = [one.id for one in S3Models(place).history()][::-1]
+    wrong += check(operations, history)
+    wrong += [] if len(history) == ROUNDS else [f"{len(history)} promotions in the history"]
+    counts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(Counter(one.kind for one in operations).items()))
+    return [f"{ROUNDS:,} rounds of {RACERS} promoters; {len(operations):,} operations on record: {counts}."], wrong
+
+
 CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "bad-inputs": bad_inputs,
     "bad-bucket": bad_bucket,
@@ -180,6 +200,7 @@ CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "histories": histories,
     "training": training,
     "selftest": selftest,
+    "races": races,
 }
 
 

@@ -17,7 +17,8 @@ from components.gate.chain import Mark, promotions
 from components.gate.record import recall
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
-from components.hub.publish import Published, promote, promoted
+from components.hub.moving import Published
+from components.hub.publish import promote, promoted
 from components.store.digests import canonical
 from components.store.errors import UserError
 from components.store.intake import fingerprint, inspect
@@ -115,9 +116,8 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
             what = f"the files that wait as revision {staged.revision[:8]}"
             raise UserError("NOT_APPROVABLE", f"{what} are not the candidate of run {run}")
         write_card(folder / "README.md", verdict, staged.verdict, approval)
-        revision = store.publish(folder)
-    if waivable(verdict):
-        ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)
-    done = promote(store, verdict, staged.verdict, revision, staged.champion, run, approval)
+        if waivable(verdict):
+            ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)
+        done = promote(store, folder, verdict, staged.verdict, staged.champion, run, approval)
     State(state).run(run).write("publication.json", canonical(done.record(target)))
     return done

@@ -1,9 +1,9 @@
-"""Promotion: publish the weights under their immutable revision, then move the pointer if it still stands still.
+"""Promotion: keep the weights under their immutable revision and move the pointer, if it still stands still.
 
 Where a person has to approve, the files go to the hub without card and pointer, and the run's record says what waits.
 
 Safe to run again at any point: the promotion's id is made of candidate, verdict and the champion it was judged
-against; a retry finds its own id in the history and changes nothing, so it never undoes a rollback.
+against; a retry finds its own id among what was production's and changes nothing, so it never undoes a rollback.
 """
 
 from __future__ import annotations
@@ -11,38 +11,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from components.gate.approval import Approval, Staged, onward, today
 from components.gate.approval_config import ApprovalConfig
 from components.gate.files import read_verdict
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
+from components.hub.moving import Published, move
 from components.store.digests import canonical, digest
 from components.store.errors import TouchstoneError
 from components.store.models import Model, ModelStore, Promotion, split_reference
 from components.store.s3_models import S3Models
 from components.store.state import State
-
-Outcome = Literal["PROMOTED", "ALREADY_PROMOTED", "LOST_RACE"]
-
-
-@dataclass(frozen=True)
-class Published:
-    """What became of a promotion."""
-
-    outcome: Outcome
-    promotion: Promotion
-
-    def record(self, target: str) -> dict[str, Any]:
-        """The run's `publication.json`."""
-        return {"outcome": self.outcome, "target": target, **self.promotion.as_json()}
-
-    def told(self, target: str) -> str:
-        """What stands on the screen."""
-        return f"{target} revision {self.promotion.revision[:8]}, production -> {self.promotion.version}"
 
 
 @dataclass(frozen=True)
@@ -85,42 +67,41 @@ def publish(
         folder = Path(work) / "model"
         shutil.copytree(model.path, folder, ignore=shutil.ignore_patterns("manifest.json"))
         if approval.required or judged.decision != "PROMOTE":
-            staged = _staged(store.publish(folder), run, target, champion, judged, verdict_digest, approval)
+            staged = _staged(store.stage(folder), run, target, champion, judged, verdict_digest, approval)
             record.write("awaiting.json", canonical(Waiting(staged).record(target)))
             return Waiting(staged)
         write_card(folder / "README.md", judged, verdict_digest)
-        revision = store.publish(folder)
-    found = promote(store, judged, verdict_digest, revision, champion, run)
+        found = promote(store, folder, judged, verdict_digest, champion, run)
     record.write("publication.json", canonical(found.record(target)))
     return found
 
 
 def promote(
     store: ModelStore,
+    folder: Path,
     verdict: Verdict,
     verdict_digest: str,
-    revision: str,
     champion: str,
     run: str,
     approval: Approval | None = None,
 ) -> Published:
-    """Move the pointer from the champion that was judged to `revision`."""
-    if earlier := promoted(store, verdict, verdict_digest, champion):
-        return Published("ALREADY_PROMOTED", earlier)
-    identity, expected = _identity(verdict, verdict_digest, champion), split_reference(champion)[1]
-    head = store.head()
-    promotion = _promotion(identity, revision, head, verdict, run, approval)
-    if (head.revision if head else "") == expected and store.promote(promotion):
-        return Published("PROMOTED", promotion)
-    if earlier := promoted(store, verdict, verdict_digest, champion):
-        return Published("ALREADY_PROMOTED", earlier)
-    return Published("LOST_RACE", store.head() or promotion)
+    """Have production point at the files in `folder` if it still points at the champion that was judged.
+
+    Raises:
+        TransientError: PROMOTION_OPEN.
+    """
+    expected = split_reference(champion)[1]
+    planned = _promotion(verdict, verdict_digest, champion, run, approval)
+
+    def stands(head: Promotion | None) -> bool:
+        return (head.revision if head else "") == expected
+
+    return move(store, planned, stands, lambda promotion: store.promote(promotion, folder))
 
 
 def promoted(store: ModelStore, verdict: Verdict, verdict_digest: str, champion: str) -> Promotion | None:
     """The promotion that this verdict led to, even if another one was made on top of it since."""
-    identity = _identity(verdict, verdict_digest, champion)
-    return next((known for known in store.history() if known.id == identity), None)
+    return store.find(_identity(verdict, verdict_digest, champion))
 
 
 def _identity(verdict: Verdict, verdict_digest: str, champion: str) -> str:
@@ -158,28 +139,20 @@ def _bound(verdict: Verdict, candidate: Model, champion: str, approval: Approval
         raise TouchstoneError("NOT_PROMOTABLE", "the verdict does not promote this candidate", found=found)
 
 
-def _promotion(
-    identity: str, revision: str, head: Promotion | None, verdict: Verdict, run: str, approval: Approval | None
-) -> Promotion:
-    now = datetime.now(UTC)
+def _promotion(verdict: Verdict, verdict_digest: str, champion: str, run: str, approval: Approval | None) -> Promotion:
+    """What is to be, wherever production stands then."""
     summary: dict[str, Any] = verdict.model_dump(mode="json", include={"decision", "against", "gain", "interval"})
-    summary |= {"queries": verdict.queries, "p_value": verdict.p_value}
+    summary |= {"queries": verdict.queries, "p_value": verdict.p_value, "digest": verdict_digest}
     summary["ledger"] = {"head": verdict.look.ledger_head, "length": verdict.look.ledger_length}
     return Promotion(
-        id=identity,
-        revision=revision,
-        version=_version(now, head),
-        at=now.isoformat(timespec="seconds"),
+        id=_identity(verdict, verdict_digest, champion),
+        revision="",
+        fingerprint=verdict.contenders["candidate"]["fingerprint"],
+        version="",
+        at="",
         run=run,
-        replaces=head.revision if head else "",
-        previous=head.id if head else "",
+        replaces="",
+        previous="",
         verdict=summary,
         approval=approval.model_dump(mode="json") if approval else None,
     )
-
-
-def _version(now: datetime, head: Promotion | None) -> str:
-    """`v2026.11.23-1`: the day and a number within it."""
-    day = now.strftime("v%Y.%m.%d")
-    number = int(head.version.rpartition("-")[2]) + 1 if head and head.version.startswith(f"{day}-") else 1
-    return f"{day}-{number}"

@@ -19,10 +19,26 @@ from components.store.intake import fingerprint, inspect
 
 @dataclass(frozen=True)
 class Promotion:
-    """One move of the production pointer: what, why, and what it replaced."""
+    """One move of the production pointer: what, why, and what it replaced.
+
+    Attributes:
+        id: One for each candidate, verdict and champion, or for each rollback.
+        revision: Where the store keeps the files; "" until it keeps them.
+        fingerprint: What the model computes with (`intake.fingerprint`).
+        version: `v<day>-<number within it>`.
+        at: When it was decided to move, ISO 8601, UTC.
+        run: The run that promoted, "" for a rollback.
+        replaces: The revision before it, "" for none.
+        previous: The id of the promotion before it, "" for none.
+        verdict: The verdict in short.
+        approval: The signed approval, where a person was asked: `components.gate.approval.Approval`.
+        restores: The version that a rollback brought back, "" for a promotion.
+        reason: Why somebody rolled back.
+    """
 
     id: str
     revision: str
+    fingerprint: str
     version: str
     at: str
     run: str
@@ -30,7 +46,8 @@ class Promotion:
     previous: str
     verdict: dict[str, Any]
     approval: dict[str, Any] | None = None
-    """The signed approval, where a person was asked: `components.gate.approval.Approval`."""
+    restores: str = ""
+    reason: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The record as plain JSON."""
@@ -40,20 +57,38 @@ class Promotion:
 class ModelStore(Protocol):
     """A place with immutable revisions and a `production` pointer that moves by compare-and-swap."""
 
+    address: str
+
     def head(self) -> Promotion | None:
         """What production points at; None only when nothing was ever promoted. A failure to read raises."""
 
     def fetch(self, revision: str, folder: Path) -> None:
-        """Bring a revision's files into `folder`, every one checked against its sha256."""
+        """Bring a revision's files into `folder`, every one checked against the digest it was stored with."""
 
-    def publish(self, folder: Path) -> str:
-        """Store the files under their immutable revision and return it."""
+    def stage(self, folder: Path) -> str:
+        """Keep the files, production stays; again it changes nothing. Returns the revision."""
 
-    def promote(self, promotion: Promotion) -> bool:
-        """Move the pointer if it still stands where `promotion.previous` says; False when it moved."""
+    def promote(self, promotion: Promotion, folder: Path) -> Promotion | None:
+        """Keep the files and move the pointer to them, if it still stands where `promotion.previous` says.
+
+        Returns:
+            The promotion with its revision, or None when production had moved.
+
+        Raises:
+            TransientError: When the answer leaves open whether it moved: whoever asks looks at the head again.
+        """
+
+    def restore(self, promotion: Promotion) -> Promotion | None:
+        """As `promote`, to the files of an earlier revision, which `promotion.revision` names."""
+
+    def find(self, identity: str) -> Promotion | None:
+        """The promotion of that id, if it ever moved the pointer, even if others moved it since."""
 
     def history(self) -> Iterator[Promotion]:
         """Promotions, newest first."""
+
+    def repair(self) -> None:
+        """Make the names that follow from the history, such as tags, agree with it."""
 
 
 def revision_of(files: dict[str, dict[str, Any]]) -> str:

@@ -1,16 +1,18 @@
 """A model store in an S3 bucket.
 
     <prefix>/revisions/<revision>/...          the files, then revision.json that lists them: immutable
-    <prefix>/promotions/<id>.json              one record a promotion, immutable
-    <prefix>/production.json                   the record production points at; moved by a conditional write
+    <prefix>/production.json                   the promotion that counts; replaced by a conditional write
+    <prefix>/promotions/<id>.json              those before it, each put there just before it is replaced: immutable
 
-A reader takes the pointer, then a revision whose listing was written last: it never sees a mixture.
+A reader takes the pointer, then a revision whose listing was written last: it never sees a mixture. A record lies
+among the promotions only if it was production's: one that lost its race leaves none.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ class S3Models:
     def __init__(self, address: str) -> None:
         """Open the store; nothing is read yet."""
         self.folder = Folder(address)
+        self.address = address
 
     def head(self) -> Promotion | None:
         """What production points at, or None when nothing was ever promoted.
@@ -59,8 +62,8 @@ class S3Models:
             if file_digest(target) != described["sha256"]:
                 raise _unreadable(self._where(revision), f"{name} has another sha256 than the one published")
 
-    def publish(self, folder: Path) -> str:
-        """Store the folder's files; publishing the same files again changes nothing."""
+    def stage(self, folder: Path) -> str:
+        """Keep the folder's files under the digest of them all; the same files again change nothing."""
         files = inspect(folder)
         revision = revision_of(files)
         listing = f"revisions/{revision}/revision.json"
@@ -71,23 +74,47 @@ class S3Models:
         self.folder.swap(listing, canonical({"files": files}), expected=None)
         return revision
 
-    def promote(self, promotion: Promotion) -> bool:
-        """Write the record, then move the pointer if it still is where the promotion expects it."""
-        body = canonical(promotion.as_json())
+    def promote(self, promotion: Promotion, folder: Path) -> Promotion | None:
+        """Keep the files, then move the pointer to them if it still stands where the promotion expects it."""
+        return self._move(replace(promotion, revision=self.stage(folder)))
+
+    def restore(self, promotion: Promotion) -> Promotion | None:
+        """Move the pointer to a revision that is there, if it still stands where the promotion expects it.
+
+        Raises:
+            TouchstoneError: MODEL_UNREADABLE when there is no such revision.
+        """
+        self._files(promotion.revision)
+        return self._move(promotion)
+
+    def _move(self, promotion: Promotion) -> Promotion | None:
         found = self.folder.find(POINTER)
-        current = self._promotion(POINTER, found[0]).id if found else ""
-        if current != promotion.previous:
-            return False
-        self.folder.swap(f"promotions/{promotion.id}.json", body, expected=None)
-        return self.folder.swap(POINTER, body, expected=found[1] if found else None)
+        current = self._promotion(POINTER, found[0]) if found else None
+        if (current.id if current else "") != promotion.previous:
+            return None
+        if found and current:
+            self.folder.swap(_name(current.id), found[0], expected=None)
+        moved = self.folder.swap(POINTER, canonical(promotion.as_json()), expected=found[1] if found else None)
+        return promotion if moved else None
+
+    def find(self, identity: str) -> Promotion | None:
+        """The promotion of that id, if it ever was production's."""
+        head = self.head()
+        if head is None or head.id == identity:
+            return head
+        found = self.folder.find(_name(identity))
+        return self._promotion(_name(identity), found[0]) if found else None
 
     def history(self) -> Iterator[Promotion]:
         """Promotions, newest first, along the chain of predecessors."""
         promotion = self.head()
         while promotion:
             yield promotion
-            name = f"promotions/{promotion.previous}.json"
+            name = _name(promotion.previous)
             promotion = self._promotion(name, self.folder.read(name)) if promotion.previous else None
+
+    def repair(self) -> None:
+        """Nothing here follows from anything else."""
 
     def _files(self, revision: str) -> dict[str, Any]:
         found = self.folder.find(f"revisions/{revision}/revision.json")
@@ -107,6 +134,10 @@ class S3Models:
 
     def _where(self, revision: str) -> str:
         return self.folder.address(f"revisions/{revision}")
+
+
+def _name(identity: str) -> str:
+    return f"promotions/{identity}.json"
 
 
 def _unreadable(where: str, found: str) -> TouchstoneError:

@@ -60,7 +60,7 @@ def test_an_approval_brings_what_waits_into_production_once(
     assert "a new manual" in Path("runs/latest/model/README.md").read_text()
     capsys.readouterr()
     assert touchstone(monkeypatch, "history", "recipe.yaml") == 0
-    assert "HOLD_SUSPICIOUS" in (told := capsys.readouterr().out) and "waived by ann, replaced nothing" in told
+    assert "HOLD_SUSPICIOUS" in (told := capsys.readouterr().out) and "waived by ann, run one, replaced nothing" in told
     secret = [path for path in Path("runs").rglob("*") if path.is_file() and b"sesame" in path.read_bytes()]
     assert not secret
 

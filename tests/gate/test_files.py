@@ -19,11 +19,11 @@ from components.gate.verdict import Look, Verdict
 from components.pairs import judged, leakage, sealed
 from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError
-from components.store.models import Model, Promotion
+from components.store.models import Model
 from components.store.s3 import Folder
-from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.gate.cases import CHAMPION_REFERENCE, CLEAN, scores, small_model
+from tests.store.pointer import move, promotion
 
 QUICK = GateConfig(looks=5)
 QUERIES = [judged.Query("q1", "how do I put an object", (), {"d1": 1}, "c1", "s3://tests/docs")]
@@ -223,7 +223,7 @@ def test_a_ledger_that_lost_a_look_opens_nothing_and_charges_nothing(line: Line)
 def test_a_champion_that_a_lost_ledger_promoted_is_replaced_by_nothing(line: Line) -> None:
     told = {"ledger": {"head": "a" * 64, "length": 17}}
     hub = f"{line.state}/hub"
-    assert S3Models(hub).promote(Promotion("1", "c" * 40, "v1", "2026-05-01", "run", "", "", told))
+    assert move(hub, promotion(1, "c" * 40, verdict=told))
     with pytest.raises(TouchstoneError, match=r"record 1 of the ledger is missing; revision cccccccc \(v1\) names it"):
         line.unseal(f"{hub}@{'c' * 40}")
     assert State(line.state).get("ledger.json") is None

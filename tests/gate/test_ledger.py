@@ -10,9 +10,8 @@ from components.gate.config import GateConfig
 from components.gate.ledger import afford, charge, check, retire, turn, unused
 from components.gate.verdict import Look
 from components.store.errors import TouchstoneError
-from components.store.models import Promotion
-from components.store.s3_models import S3Models
 from components.store.state import State
+from tests.store.pointer import move, promotion
 
 SEALED = "s" * 64
 
@@ -135,8 +134,7 @@ def promoted(place: str, look: Look, number: int) -> str:
     """A promotion on that look's verdict; the champion's reference."""
     told = {"ledger": {"head": look.ledger_head, "length": look.ledger_length}}
     revision, before = f"{number}" * 40, f"{number - 1}" if number > 1 else ""
-    found = Promotion(f"{number}", revision, f"v{number}", "2026-05-01", "run", "", before, told)
-    assert S3Models(f"{place}/hub").promote(found)
+    assert move(f"{place}/hub", promotion(number, revision, before, verdict=told))
     return f"{place}/hub@{revision}"
 
 

@@ -18,11 +18,11 @@ from components.pairs.mine import Outputs
 from components.store import line as lines
 from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError, UserError
-from components.store.models import Promotion
 from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.pairs.conftest import setting  # noqa: F401 (a fixture)
 from tests.pairs.workshop import PLACE, SHARES, SOURCES, Setting
+from tests.store.pointer import move, promotion
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def sealed(outputs: Outputs) -> str:
 
 
 def champion(line: Line, model: Path) -> None:
-    revision = S3Models(f"{line.place}/hub").publish(model)
-    assert S3Models(f"{line.place}/hub").promote(Promotion("1", revision, "v1", "2026-05-01", "r", "", "", {}))
+    revision = S3Models(f"{line.place}/hub").stage(model)
+    assert move(f"{line.place}/hub", promotion(1, revision))
 
 
 def test_the_next_run_is_judged_by_the_generation_that_was_opened(line: Line, tiny_model: Path) -> None:

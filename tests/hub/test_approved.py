@@ -20,7 +20,8 @@ from components.gate.config import GateConfig
 from components.gate.files import Case, Evidence, Unsealed, unseal
 from components.gate.record import judge
 from components.hub.approved import promote_approved, review, unmoved
-from components.hub.publish import Published, Waiting, publish
+from components.hub.moving import Published
+from components.hub.publish import Waiting, publish
 from components.pairs import judged, leakage, sealed
 from components.store.artifact import Artifact
 from components.store.digests import canonical

@@ -19,7 +19,8 @@ from components.gate.config import GateConfig
 from components.gate.decision import decide
 from components.gate.files import read_verdict, write_verdict
 from components.gate.verdict import Look
-from components.hub.publish import Published, promote, publish
+from components.hub.moving import Published
+from components.hub.publish import promote, publish
 from components.store.errors import TouchstoneError
 from components.store.models import Model, Promotion, write_model
 from components.store.pull import pin, pull
@@ -121,7 +122,7 @@ def test_a_retry_never_undoes_a_rollback(line: Line) -> None:
     champion = pin(line.hub)
     second = line.publish("two", champion).promotion
     back = replace(first, id="rollback", previous=second.id, replaces=second.revision)
-    assert S3Models(line.hub).promote(back)
+    assert S3Models(line.hub).restore(back)
     with line.unchanged():
         assert line.publish("two", champion) == Published("ALREADY_PROMOTED", second)
     assert line.production() == back
@@ -195,7 +196,7 @@ def test_versions_count_within_a_day(line: Line) -> None:
     before = _today()
     store = S3Models(line.hub)
     old = line.publish("one").promotion
-    store.promote(replace(old, id="old", previous=old.id, version="v2020.01.31-7"))
+    store.restore(replace(old, id="old", previous=old.id, version="v2020.01.31-7"))
     found = [line.publish(name, pin(line.hub)).promotion.version for name in ("two", "three")]
     if before == _today():
         assert [old.version, *found] == [f"v{before}-1", f"v{before}-1", f"v{before}-2"]
@@ -206,11 +207,11 @@ def _today() -> str:
 
 
 def test_the_same_weights_under_another_verdict_are_another_promotion(line: Line) -> None:
-    store = S3Models(line.hub)
+    store, folder = S3Models(line.hub), line.candidate("one").path
     verdict, first = read_verdict(line.verdict("one"))
-    assert promote(store, verdict, first, "r1", "", "a").outcome == "PROMOTED"
-    assert promote(store, verdict, "f" * 64, "r1", f"{line.hub}@r1", "b").outcome == "PROMOTED"
-    assert promote(store, verdict, first, "r1", "", "c").outcome == "ALREADY_PROMOTED"
+    assert promote(store, folder, verdict, first, "", "a").outcome == "PROMOTED"
+    assert promote(store, folder, verdict, "f" * 64, pin(line.hub), "b").outcome == "PROMOTED"
+    assert promote(store, folder, verdict, first, "", "c").outcome == "ALREADY_PROMOTED"
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def test_the_candidate_remembers_every_text_and_computes_as_without(
 def test_a_line_that_starts_from_it_finds_what_it_was_trained_on(
     candidate: Path, setting: Setting, place: str, tmp_path: Path
 ) -> None:
-    revision = S3Models(f"{place}/models").publish(plain(candidate, tmp_path / "plain"))
+    revision = S3Models(f"{place}/models").stage(plain(candidate, tmp_path / "plain"))
     pull(f"{place}/models@{revision}", tmp_path / "base", optional=False)
     lines = {"foreign": setting, "ours": Setting(setting.documents, tmp_path / "base")}
     mined = {

@@ -8,9 +8,8 @@ import pytest
 from components.report.finish import finish
 from components.store.digests import canonical
 from components.store.errors import TouchstoneError
-from components.store.models import Promotion
-from components.store.s3_models import S3Models
 from components.store.state import State
+from tests.store.pointer import move, promotion
 
 INPUTS = {"snapshot": "5" * 64, "base": "models/base@1", "champion": "s3://tests/hub@old", "recipe": "7" * 64}
 RETRAIN, SKIPPED = {"task": "RETRAIN", "inputs": INPUTS}, {"task": "SKIPPED_UNCHANGED", "inputs": INPUTS}
@@ -156,7 +155,6 @@ def test_a_pointer_that_moved_is_a_promotion_although_publishing_died_after_it(p
     folder = State(place).run("run")
     folder.write("check.json", canonical(RETRAIN))
     folder.write("verdict.json", canonical(PROMOTE))
-    moved = Promotion("id", "new", "v2026.05.01-1", "2026-05-01T00:00:00+00:00", "run", "", "", {})
-    assert S3Models(f"{place}/hub").promote(moved)
+    assert move(f"{place}/hub", promotion(1, "new"))
     record = finish(place, "run", f"{place}/hub", succeeded=False)
     assert (record["outcome"], record["publication"]["revision"]) == ("PROMOTED", "new")

@@ -14,12 +14,9 @@ from components.store.models import Model, Promotion, revision_of, split_referen
 from components.store.pull import pin, pull
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
+from tests.store.pointer import move, promotion
 
 WEIGHTS = "model.safetensors"
-
-
-def promotion(number: int, revision: str = "r", previous: str = "") -> Promotion:
-    return Promotion(str(number), revision, f"{number}.0.0", "2030-01-01", "run", "", previous, {"decision": "PROMOTE"})
 
 
 def rewrite(folder: Folder, key: str, old: bytes, new: bytes) -> None:
@@ -46,7 +43,7 @@ def forge(place: str, files: dict[str, bytes], tmp_path: Path) -> str:
 @pytest.fixture
 def published(place: str, tiny_model: Path) -> str:
     """The small model at `place`; its pinned reference."""
-    return f"{place}@{S3Models(place).publish(tiny_model)}"
+    return f"{place}@{S3Models(place).stage(tiny_model)}"
 
 
 @pytest.mark.parametrize(
@@ -64,13 +61,13 @@ def test_a_reference_has_an_address_and_perhaps_a_revision(reference, parts):
 
 def test_a_floating_reference_is_pinned_to_what_production_points_at(place):
     assert pin(place) == ""
-    assert S3Models(place).promote(promotion(1, revision="first"))
+    assert move(place, promotion(1, revision="first"))
     assert pin(place) == f"{place}@first"
     assert pin(f"{place}@another") == f"{place}@another"
 
 
 def test_a_base_may_be_asked_to_be_pinned_already(place, tiny_model):
-    assert S3Models(place).promote(promotion(1, revision="first"))
+    assert move(place, promotion(1, revision="first"))
     with pytest.raises(UserError, match="names no revision") as raised:
         pin(place, floating=False)
     assert (raised.value.code, f"{place}@first" in raised.value.fix) == ("FLOATING_MODEL", True)
@@ -102,7 +99,7 @@ def test_a_published_model_is_pulled_as_it_was(published, tiny_model, tmp_path):
 
 def test_publishing_twice_is_publishing_once(published, place, tiny_model):
     before = list(Folder(place).list())
-    assert f"{place}@{S3Models(place).publish(tiny_model)}" == published
+    assert f"{place}@{S3Models(place).stage(tiny_model)}" == published
     assert list(Folder(place).list()) == before
 
 
@@ -112,33 +109,33 @@ def test_a_publication_that_broke_off_is_no_revision_until_it_is_done_again(publ
     door._client().delete_object(Bucket="tests", Key=key)
     with pytest.raises(TouchstoneError, match="no listing"):
         S3Models(place).fetch(revision, tmp_path / "one")
-    S3Models(place).publish(tiny_model)
+    S3Models(place).stage(tiny_model)
     S3Models(place).fetch(revision, tmp_path / "two")
 
 
 def test_nothing_unsafe_is_published(place, model):
     (model / "evil.py").write_text("import os")
     with pytest.raises(UserError, match="evil.py"):
-        S3Models(place).publish(model)
+        S3Models(place).stage(model)
     assert not list(Folder(place).list())
 
 
 def test_the_pointer_moves_only_from_where_the_promotion_expects_it(place):
     store = S3Models(place)
     assert store.head() is None
-    assert not store.promote(promotion(1, previous="9"))
-    assert store.promote(promotion(1))
-    assert not store.promote(promotion(2))
-    assert store.promote(promotion(2, revision="s", previous="1"))
-    assert not store.promote(promotion(3, previous="1"))
-    assert store.promote(promotion(3, revision="r", previous="2"))
+    assert not move(place, promotion(1, previous="9"))
+    assert move(place, promotion(1))
+    assert not move(place, promotion(2))
+    assert move(place, promotion(2, revision="s", previous="1"))
+    assert not move(place, promotion(3, previous="1"))
+    assert move(place, promotion(3, revision="r", previous="2"))
     assert store.head() == promotion(3, revision="r", previous="2")
     assert [(p.id, p.revision) for p in store.history()] == [("3", "r"), ("2", "s"), ("1", "r")]
 
 
 def test_of_two_that_promote_at_once_one_wins(place):
     with ThreadPoolExecutor(4) as pool:
-        won = list(pool.map(lambda number: S3Models(place).promote(promotion(number)), range(4)))
+        won = list(pool.map(lambda number: move(place, promotion(number)), range(4)))
     assert won.count(True) == 1
     assert S3Models(place).head() == promotion(won.index(True))
 
@@ -180,7 +177,7 @@ def test_no_champion_is_not_an_unreadable_one(tmp_path):
 )
 def test_a_pointer_that_cannot_be_read_is_never_an_absent_one(place, body):
     Folder(place).write("production.json", body)
-    for use in (S3Models(place).head, lambda: pin(place), lambda: S3Models(place).promote(promotion(2))):
+    for use in (S3Models(place).head, lambda: pin(place), lambda: move(place, promotion(2))):
         with pytest.raises(TouchstoneError, match="production.json") as raised:
             use()
         assert raised.value.code == "MODEL_UNREADABLE"

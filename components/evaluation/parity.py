@@ -167,5 +167,8 @@ def load(file: Path) -> Parity:
 
 def not_as_tested(what: str, found: str, expected: str = "") -> TouchstoneError:
     """A model that does not compute what the evaluation saw."""
-    fix = "Nothing was published. Train again; if it comes back, compare the library versions of both steps."
+    fix = (
+        "Nothing was published. Compare the prompts in config_sentence_transformers.json with those in parity.json, "
+        "and the library versions of the steps evaluate and publish."
+    )
     return TouchstoneError("NOT_SERVED_AS_TESTED", what, found=found, expected=expected, fix=fix)

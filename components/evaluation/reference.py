@@ -47,9 +47,7 @@ def _pooling(model: SentenceTransformer) -> str:
 def _texts(model: SentenceTransformer, texts: tuple[str, ...], prompt: str, vectors: Vectors) -> list[Text]:
     """Seven digits are kept: what the rounding changes is a thousandth of the tolerance."""
     rows = vectors.astype(float).round(7).tolist()
-    return [
-        Text(text=text, vector=row, cut=_cut(model, prompt + text)) for text, row in zip(texts, rows, strict=True)
-    ]
+    return [Text(text=text, vector=row, cut=_cut(model, prompt + text)) for text, row in zip(texts, rows, strict=True)]
 
 
 def _cut(model: SentenceTransformer, text: str) -> bool:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from components.corpus import passages, snapshot
 from components.corpus.config import Source
 from components.corpus.passages import Passage
-from components.evaluation import examples, files
+from components.evaluation import examples, files, parity
 from components.evaluation.evaluate import Inputs, Outputs, evaluate, segments
 from components.evaluation.scores import FUSED, Scores
 from components.pairs import judged
@@ -211,3 +211,10 @@ def test_what_the_candidate_costs_and_changes_is_told_beside_the_examples(run):
 
 def test_without_a_champion_nothing_changes(run):
     assert "churn" not in Artifact.open(run("none")[2], "examples").facts
+
+
+def test_the_candidate_s_vectors_of_public_texts_stand_beside_the_scores(inputs, run, tmp_path):
+    run("none", "other")
+    candidate, found = Model.open(inputs / "other"), parity.read(tmp_path / "parity")
+    assert found.fingerprint == candidate.fingerprint != Model.open(inputs / "base").fingerprint
+    assert [one.text for one in found.queries] == list(parity.QUERIES)

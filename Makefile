@@ -6,7 +6,7 @@ READY := .venv/.ready
 PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser campaign bench-corpus bench-pairs bench-training bench-encode bench-quality calibrate-gate bench-gate lint types compile clean
+.PHONY: help setup demo test test-browser campaign bench-corpus bench-pairs bench-training bench-encode bench-quality calibrate-gate bench-gate bench-hub lint types compile clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ calibrate-gate: $(READY) ## train small models on the AWS corpus for the gate's 
 
 bench-gate: $(READY) ## measure the gate: false promotions, power, clustered queries, leaks, planted effects (minutes)
 	@$(BIN)/python -m benchmarks.gate
+
+bench-hub: $(READY) ## measure publishing and fetching a model against plain boto3 (2 minutes)
+	@$(BIN)/python -m benchmarks.hub
 
 lint: $(READY) ## check style, format and the import contracts
 	@$(BIN)/ruff check

@@ -140,12 +140,12 @@ def mirror(names: Benchmarks, folder: Folder, revision: Commit = None) -> None:
 @app.command()
 def history(recipe: RecipePath) -> None:
     """List the promotions of a recipe's line, newest first."""
-    from components.store.s3_models import S3Models
+    from components.store.stores import open_models
     from pipelines import local
 
     screen, line = Screen(sys.stdout), read(recipe)
     with local.object_store(line):
-        promotions = list(S3Models(line.target).history())
+        promotions = list(open_models(line.target).history())
     for one in promotions:
         screen.text(describe(one))
     if not promotions:
@@ -156,12 +156,12 @@ def history(recipe: RecipePath) -> None:
 def rollback(recipe: RecipePath, version: Version, reason: Why) -> None:
     """Have production point at an earlier revision again; the history keeps both."""
     from components.hub import rollback as back
-    from components.store.s3_models import S3Models
+    from components.store.stores import open_models
     from pipelines import local
 
     screen, line = Screen(sys.stdout), read(recipe)
     with local.object_store(line):
-        found = back.rollback(S3Models(line.target), version, reason)
+        found = back.rollback(open_models(line.target), version, reason)
     screen.line("rolled back", f"{line.target}  production -> {found.version}, which is {found.restores} again")
     screen.line("", "Vectors of the two models do not mix: an index that was built with the other one is built anew.")
 

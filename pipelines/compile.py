@@ -41,7 +41,7 @@ def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
     @dsl.pipeline(name=f"touchstone-{recipe.name}-pairs", description="From buckets to pairs.")
     def pipeline(base_model: str = recipe.base_model) -> None:
         digest = tasks.snapshot(recipe)
-        models = [resolve(model=base_model, floating=recipe.allow_floating), resolve(model=recipe.target)]
+        models = [resolve(model=base_model, floating=recipe.allow_floating, base=True), resolve(model=recipe.target)]
         heads = [tasks.fresh(recipe.state, model).output for model in models]
         with dsl.If(digest != "", name="listed"):
             roles = zip(heads, ("base", "champion"), strict=True)

@@ -19,7 +19,7 @@ import psutil
 from kfp import dsl
 
 from components.store.errors import TouchstoneError
-from components.store.events import ENVIRONMENT
+from components.store.events import environment
 from components.store.pull import pull
 from components.store.state import State
 from pipelines.compile import compile_recipe
@@ -201,7 +201,7 @@ def spawn(module: str, arguments: list[str], folder: Path, known: dict[str, str]
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **ENVIRONMENT, **known},
+            env={**os.environ, **environment(), **known},
             start_new_session=True,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.store.errors import UserError
 from components.store.pull import pin
 from components.store.s3 import Folder
+from components.store.stores import open_models
 from pipelines.recipe import Recipe
 
 
@@ -15,8 +16,8 @@ def preflight(recipe: Recipe) -> None:
         UserError: whatever is wrong, with the fix.
     """
     listable(recipe)
-    next(Folder(recipe.target).list(), None)
-    if not pin(recipe.base_model):
+    open_models(recipe.target).head()
+    if not pin(recipe.base_model, base=True):
         raise UserError(
             "NO_MODEL", f"{recipe.base_model} holds no model", fix="Publish the base there, or correct base_model."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from components.pairs.config import PairsConfig
 from components.store.config import Config
 from components.store.digests import digest
 from components.store.errors import UserError
+from components.store.stores import ModelAddress, on_hub
 from components.training.config import TrainingConfig
 
 NO_MATTER: Any = {
@@ -37,14 +39,14 @@ class Recipe(Config):
     state: Address
     """Where the line keeps what outlives a run: split, sealed test, ledger, records, caches."""
 
-    target: Address
-    """The model store that production reads."""
+    target: ModelAddress
+    """The model store that production reads: `s3://bucket/prefix` or `hf://owner/name`."""
 
     allow_floating: bool = False
     """Take a remote base without a revision: each run starts from what its address means that day."""
 
     base_model: str = Field(min_length=1)
-    """The model to start from: `s3://bucket/prefix@revision`, or a folder."""
+    """The model to start from: `s3://bucket/prefix@revision`, `hf://owner/name@commit`, or a folder."""
 
     corpus: CorpusConfig
     pairs: PairsConfig
@@ -67,6 +69,8 @@ class Recipe(Config):
         revision = reference.rpartition("/")[2].partition("@")[2]
         if "://" in reference and not revision and not known.data.get("allow_floating"):
             raise ValueError("pinned, as in s3://bucket/prefix@revision; or set allow_floating: true")
+        if on_hub(reference) and revision and not re.fullmatch("[0-9a-f]{40}", revision):
+            raise ValueError("a commit of 40 hex digits after @: a branch or tag of the Hub may move")
         return reference
 
     @model_validator(mode="after")

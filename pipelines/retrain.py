@@ -32,7 +32,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
         run = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(fresh(finish(state=state, run=run, target=target))):
             digest = tasks.snapshot(recipe)
-            base_reference = fresh(resolve(model=base_model, floating=recipe.allow_floating)).output
+            base_reference = fresh(resolve(model=base_model, floating=recipe.allow_floating, base=True)).output
             head = fresh(resolve(model=target)).output
             inputs = {"snapshot": digest, "base": base_reference, "champion": head, "recipe": recipe.digest}
             todo = fresh(check(state=state, run=run, force=force, **inputs))

@@ -13,7 +13,7 @@ from typing import Any
 from components.store.digests import digest
 from components.store.errors import TouchstoneError
 from components.store.models import split_reference
-from components.store.s3_models import S3Models
+from components.store.stores import is_store, open_models
 
 START = "0" * 64
 RESTORE = "Restore the ledger from a backup. No look is charged and nothing is promoted until then."
@@ -45,7 +45,7 @@ def promotions(champion: str) -> list[Mark]:
         TouchstoneError: MODEL_UNREADABLE when one of them is no promotion.
     """
     address = split_reference(champion)[0]
-    known = S3Models(address).history() if address.startswith("s3://") else []
+    known = open_models(address).history() if is_store(address) else []
     told = [(f"revision {one.revision[:8]} ({one.version})", one.verdict.get("ledger")) for one in known]
     return [Mark(ledger["length"], ledger["head"], by) for by, ledger in told if ledger]
 

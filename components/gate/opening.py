@@ -105,7 +105,7 @@ def open_next(asked: Request) -> dict[str, Any]:
 
 def _models(asked: Request, work: Path) -> dict[str, Model]:
     """The base, and the champion if there is one."""
-    pinned = {BASE: pin(asked.base), CHAMPION: pin(asked.target)}
+    pinned = {BASE: pin(asked.base, base=True), CHAMPION: pin(asked.target)}
     for name, reference in pinned.items():
         pull(reference, work / name, optional=False)
     found = {name: Model.open(work / name) for name in pinned}

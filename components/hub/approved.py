@@ -24,8 +24,8 @@ from components.store.digests import canonical
 from components.store.errors import UserError
 from components.store.intake import fingerprint, inspect
 from components.store.models import Promotion, split_reference
-from components.store.s3_models import S3Models
 from components.store.state import State
+from components.store.stores import open_models
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def review(state: str, run: str, target: str) -> Review:
         UserError: NOT_AWAITING, NOT_APPROVABLE, APPROVAL_EXPIRED.
         TouchstoneError: REPLAY_DIFFERS, LEDGER_BROKEN and what else shows that a record was changed.
     """
-    kept, store = State(state), S3Models(target)
+    kept, store = State(state), open_models(target)
     waiting = kept.get(f"runs/{run}/awaiting.json")
     if waiting is None:
         fix = "Only a run that ended as AWAITING_APPROVAL can be approved; `touchstone run` tells which."
@@ -110,7 +110,7 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
     """
     found, approval = review(state, run, target), read(State(state), run)
     verify(approval, found.staged, config)
-    store, staged, verdict = S3Models(target), found.staged, found.verdict
+    store, staged, verdict = open_models(target), found.staged, found.verdict
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         store.fetch(staged.revision, folder)

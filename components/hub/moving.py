@@ -20,6 +20,8 @@ TRIES = 8
 PAUSE = 0.1
 """Seconds before the second try, at most; each next pause is twice as long."""
 
+AGAIN = "Run it again: what has happened is found and not done twice."
+
 Outcome = Literal["PROMOTED", "ALREADY_PROMOTED", "LOST_RACE"]
 
 
@@ -56,7 +58,7 @@ def move(
     Raises:
         TransientError: PROMOTION_OPEN when the store's answers leave open what happened; running again is safe.
     """
-    unanswered = False
+    unanswered: TransientError | None = None
     for turn in range(TRIES):
         head, earlier = store.head(), store.find(planned.id)
         if earlier:
@@ -68,11 +70,11 @@ def move(
             if moved := attempt(_upon(planned, head)):
                 store.repair()
                 return Published("PROMOTED", moved)
-        except TransientError:
-            unanswered = True
+        except TransientError as error:
+            unanswered = error
         time.sleep(random.uniform(0.5, 1) * PAUSE * 2**turn)
-    what = f"{store.address} does not tell whether production has moved"
-    raise TransientError("PROMOTION_OPEN", what, fix="Run it again: what has happened is found and not done twice.")
+    known = {"found": unanswered.what if unanswered else "others that hold it", "fix": AGAIN}
+    raise TransientError("PROMOTION_OPEN", f"{store.address} does not tell whether production has moved", **known)
 
 
 def _upon(promotion: Promotion, head: Promotion | None) -> Promotion:

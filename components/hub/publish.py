@@ -24,8 +24,8 @@ from components.hub.parity import ship
 from components.store.digests import canonical, digest
 from components.store.errors import TouchstoneError
 from components.store.models import Model, ModelStore, Promotion, split_reference
-from components.store.s3_models import S3Models
 from components.store.state import State
+from components.store.stores import open_models
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def publish(
     Args:
         state: The line's state.
         run: The run that promotes.
-        target: The model store, `s3://bucket/prefix`.
+        target: The model store, `s3://bucket/prefix` or `hf://owner/name`.
         champion: The pinned reference that the candidate was judged against, "" for none.
         candidate: The artifact of the candidate.
         verdict: The artifact of the verdict.
@@ -72,7 +72,7 @@ def publish(
     judged, verdict_digest = read_verdict(verdict)
     model = Model.open(candidate).require("candidate")
     _bound(judged, model, champion, approval)
-    store, record = S3Models(target), State(state).run(run)
+    store, record = open_models(target), State(state).run(run)
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
         shutil.copytree(model.path, folder, ignore=shutil.ignore_patterns("manifest.json"))

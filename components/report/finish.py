@@ -10,8 +10,8 @@ from components.store.digests import canonical
 from components.store.errors import TouchstoneError
 from components.store.line import remember
 from components.store.s3 import Folder
-from components.store.s3_models import S3Models
 from components.store.state import State
+from components.store.stores import open_models
 
 GREEN = {"PROMOTED", "ALREADY_PROMOTED", "HELD", "AWAITING_APPROVAL", "LOST_RACE", "SKIPPED_UNCHANGED"}
 """Outcomes of a run that did its work; everything else is a failure."""
@@ -87,7 +87,7 @@ def _found(target: str, run: str, verdict: dict[str, Any]) -> dict[str, Any]:
     """The promotion of this run in the store's history, if publishing died after the pointer moved."""
     if verdict.get("decision") != "PROMOTE":
         return {}
-    moved = next((known for known in S3Models(target).history() if known.run == run), None)
+    moved = next((known for known in open_models(target).history() if known.run == run), None)
     return {"outcome": "PROMOTED", "target": target, **moved.as_json()} if moved else {}
 
 

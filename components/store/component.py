@@ -4,19 +4,20 @@ from kfp import dsl
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
-def resolve(model: str, floating: bool = True) -> str:
+def resolve(model: str, floating: bool = True, base: bool = False) -> str:
     """Pin a model's address to the revision that production points at; "" when nothing was ever promoted.
 
     Args:
-        model: `s3://bucket/prefix`, a folder, or either with `@revision`.
+        model: `s3://bucket/prefix`, `hf://owner/name`, a folder, or any of them with `@revision`.
         floating: Whether a remote model without a revision is taken.
+        base: Whether a model on the Hub that nobody promoted there will do.
     """
     from components.store.events import step
 
     with step("resolve"):
         from components.store.pull import pin
 
-        return pin(model, floating=floating)
+        return pin(model, floating=floating, base=base)
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)

@@ -7,21 +7,22 @@ from pathlib import Path
 
 from components.store.errors import TouchstoneError, UserError
 from components.store.models import FolderModels, split_reference, write_absence, write_model
-from components.store.s3_models import S3Models
+from components.store.stores import is_store, on_hub, open_models
 
 PERMANENT = {"MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL"}
 """Trying again does not help with these: the model is there and must not be loaded."""
 
 
-def pin(reference: str, *, floating: bool = True) -> str:
+def pin(reference: str, *, floating: bool = True, base: bool = False) -> str:
     """The reference with its revision: as it stands if it has one, else what production points at now.
 
     Args:
-        reference: `s3://bucket/prefix`, `s3://bucket/prefix@revision` or a folder's path.
+        reference: `s3://bucket/prefix`, `hf://owner/name`, either with `@revision`, or a folder's path.
         floating: Whether a remote one without a revision is taken.
+        base: Whether a model on the Hub that nobody promoted there is one: what main holds.
 
     Returns:
-        `address@revision`, or "" when nothing was ever promoted at an S3 address.
+        `address@revision`, or "" when nothing was ever promoted there.
 
     Raises:
         UserError: FLOATING_MODEL, or what reading the model store raises.
@@ -29,10 +30,10 @@ def pin(reference: str, *, floating: bool = True) -> str:
     address, revision = split_reference(reference)
     if revision:
         return reference
-    if not address.startswith("s3://"):
+    if not is_store(address):
         return f"{address}@{FolderModels(address).revision()}"
-    head = S3Models(address).head()
-    pinned = f"{address}@{head.revision}" if head else ""
+    found = _revision(address, base=base)
+    pinned = f"{address}@{found}" if found else ""
     if not floating:
         fix = f"Pin it (it means {pinned or 'nothing'} now), or set allow_floating: true in the recipe."
         raise UserError("FLOATING_MODEL", f"{reference} names no revision", expected="address@revision", fix=fix)
@@ -59,11 +60,21 @@ def pull(reference: str, out: Path, *, optional: bool) -> None:
         write_absence(out, reference=reference, problem=f"{error.what}: {error.found}")
 
 
+def _revision(address: str, *, base: bool) -> str:
+    """What a store's production points at, or main of a repository that others keep; "" for nothing."""
+    head = open_models(address).head()
+    if head or not (base and on_hub(address)):
+        return head.revision if head else ""
+    from components.store.hf_models import HubModels
+
+    return HubModels(address).latest()
+
+
 def _pull(reference: str, out: Path) -> None:
     address, revision = split_reference(reference)
     if not revision:
         raise UserError("FLOATING_MODEL", f"{reference} names no revision", expected="address@revision")
-    store = S3Models(address) if address.startswith("s3://") else FolderModels(address)
+    store = open_models(address) if is_store(address) else FolderModels(address)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         store.fetch(revision, Path(work))

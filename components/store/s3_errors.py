@@ -19,6 +19,10 @@ MISSING = {"NoSuchKey", "404", "NotFound", "NoSuchVersion"}
 PRECONDITION = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
 DAMAGED_ON_THE_WAY = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 
+FULL = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", "EntityTooLarge", "507", "413"}
+"""No room: a quota, a full disk behind a server of one's own, or an object larger than it takes."""
+
+ARCHIVED = {"InvalidObjectState"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
 _BAD_CREDENTIALS = EXPIRED | {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "AuthFailure"}
 
@@ -33,7 +37,7 @@ def typed(uri: str, *, action: str = "ListBucket") -> Iterator[None]:
 
     Raises:
         UserError: ACCESS_DENIED, BAD_CREDENTIALS, NO_CREDENTIALS, NO_SUCH_BUCKET, OBJECT_ARCHIVED, S3_SETTINGS,
-            S3_UNREACHABLE, S3_UNTRUSTED.
+            S3_UNREACHABLE, S3_UNTRUSTED, STORE_FULL.
         TransientError: S3_FAILED, S3_INTERRUPTED.
         TouchstoneError: NO_SUCH_OBJECT, OBJECT_DAMAGED, SNAPSHOT_CHANGED.
     """
@@ -75,9 +79,8 @@ def _answer(uri: str, action: str, error: aws.ClientError) -> TouchstoneError:
         return UserError("BAD_CREDENTIALS", f"{uri}: the credentials were refused", found=name, fix="Renew them.")
     if name in _DENIED or name.startswith("KMS."):
         return _denied(uri, action, error)
-    if name == "InvalidObjectState":
-        fix = "Restore it from the archive, or move it out of the source."
-        return UserError("OBJECT_ARCHIVED", f"{uri} lies in an archive", found=name, fix=fix)
+    if name in FULL or name in ARCHIVED:
+        return _not_now(uri, name)
     if name in PRECONDITION:
         fix = "Run again: a new snapshot is taken."
         return TouchstoneError("SNAPSHOT_CHANGED", f"{uri} was replaced after the snapshot", fix=fix)
@@ -86,6 +89,15 @@ def _answer(uri: str, action: str, error: aws.ClientError) -> TouchstoneError:
     if name in MISSING:
         return TouchstoneError("NO_SUCH_OBJECT", f"{uri} does not exist")
     return TransientError("S3_FAILED", f"{uri}: the server answered {name or 'an error'} to {action}")
+
+
+def _not_now(uri: str, name: str) -> UserError:
+    """S3 would, but for a quota or an archive."""
+    if name in FULL:
+        fix = "Make room, or raise its limit."
+        return UserError("STORE_FULL", f"{uri}: the store takes no more", found=name, fix=fix)
+    fix = "Restore it from the archive, or move it out of the source."
+    return UserError("OBJECT_ARCHIVED", f"{uri} lies in an archive", found=name, fix=fix)
 
 
 def _damaged(uri: str, found: str) -> TouchstoneError:

@@ -22,6 +22,7 @@ from components.store.errors import TouchstoneError, UserError, unexpected
 from components.store.events import note, step
 from components.store.models import Model, split_reference
 from components.store.pull import pin, pull
+from components.store.stores import is_store
 from components.training.dev import DevSet
 from components.training.shortlist import domain
 
@@ -82,10 +83,10 @@ def score(reference: str, dev: DevSet) -> Base:
         UserError: NO_HUB, NO_MODEL, UNSAFE_MODEL, NOT_A_MODEL and what else pulling and loading raise.
     """
     address = split_reference(reference)[0]
-    if not address.startswith("s3://") and not Path(address).exists() and HUB_ID.fullmatch(reference):
-        fix = "Give a folder or an s3:// address that holds it."
-        raise UserError("NO_HUB", "no folder here, and nothing is fetched from the Hub yet", fix=fix)
-    pinned = pin(reference)
+    if not is_store(address) and not Path(address).exists() and HUB_ID.fullmatch(reference):
+        fix = "Write hf:// before it to take it from the Hub."
+        raise UserError("NO_HUB", "no folder here has that name", fix=fix)
+    pinned = pin(reference, base=True)
     if not pinned:
         raise UserError("NO_MODEL", f"{reference} holds no model", found="nothing was ever promoted there")
     with tempfile.TemporaryDirectory() as work:

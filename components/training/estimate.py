@@ -76,7 +76,7 @@ def _planned(job: Job) -> dict[str, Any]:
 
 def _asked(asked: dict[str, Any], work: Path) -> dict[str, Any]:
     """What a request names, estimated."""
-    reference = pin(asked["base_model"])
+    reference = pin(asked["base_model"], base=True)
     if not reference:
         fix = "Publish the base there, or correct base_model."
         raise UserError("NO_MODEL", f"{asked['base_model']} holds no model", fix=fix)

@@ -12,9 +12,13 @@ import yaml
 
 from components.gate.approval_config import START
 from components.store import s3 as door
+from components.store.pull import pin
 from components.store.s3 import Folder
+from components.store.s3_models import S3Models
 from pipelines import cli
 from pipelines.recipe import Recipe
+from pipelines.screen import describe
+from tests.hub.test_publish import Line
 
 Told = Callable[..., tuple[int, str]]
 
@@ -159,6 +163,19 @@ def test_the_history_of_a_line_without_promotions(recipe: dict, told: Told, caps
     path = write(recipe)
     code, error = told("history", path)
     assert (code, error) == (0, "")
+
+
+def test_going_back_needs_a_version_of_the_history_and_is_told(recipe: dict, told: Told, tmp_path: Path) -> None:
+    line = Line(recipe["state"], recipe["target"], tmp_path / "models")
+    first = line.publish("one").promotion
+    second = line.publish("two", pin(line.hub)).promotion
+    path = write(recipe)
+    code, error = told("rollback", path, "v2020.01.01-1", "--reason", "worse")
+    assert (code, "touchstone history" in error) == (2, True)
+    assert told("rollback", path, first.version, "--reason", "worse") == (0, "")
+    assert told("history", path) == (0, "")
+    shown = [describe(one) for one in S3Models(line.hub).history()]
+    assert f"ROLLBACK  to {first.version}: worse, replaced {second.revision[:8]}" in shown[0] and len(shown) == 3
 
 
 def test_replaying_what_is_no_run(told: Told) -> None:

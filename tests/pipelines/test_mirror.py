@@ -41,7 +41,7 @@ def mirror(
 ) -> subprocess.CompletedProcess:
     command = ["mirror", *(names or ("nfcorpus",)), str(folder), *(["--revision", revision] if revision else [])]
     environment = os.environ | {"HF_ENDPOINT": server.address, "HF_HUB_OFFLINE": offline, "HF_TOKEN": ""}
-    start = "from components.store import hf; hf.PAUSE = 0.01; from pipelines.cli import main; main()"
+    start = "from components.store import hf_client; hf_client.PAUSE = 0.01; from pipelines.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", start, *command], env=environment, capture_output=True, text=True, timeout=300
     )

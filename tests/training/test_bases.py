@@ -54,7 +54,7 @@ def test_the_best_comes_first_and_what_cannot_be_scored_last_with_the_reason(dev
     assert list(reasons) == [str(unsafe), "./nowhere", "BAAI/bge-base-en-v1.5"]
     assert "modeling.py is refused" in reasons[str(unsafe)]
     assert "no such folder" in reasons["./nowhere"]
-    assert "nothing is fetched from the Hub yet" in reasons["BAAI/bge-base-en-v1.5"]
+    assert "no folder here has that name" in reasons["BAAI/bge-base-en-v1.5"]
     assert rest[-1].domain == "general"
 
 

@@ -17,6 +17,7 @@ def evaluate(
     passages: dsl.Input[dsl.Dataset],
     scores: dsl.Output[dsl.Dataset],
     examples: dsl.Output[dsl.Dataset],
+    parity: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
 ) -> None:
     """Score base, champion, candidate, BM25 and hybrids on identical queries and the whole corpus.
@@ -34,6 +35,7 @@ def evaluate(
         passages: The retrieval corpus.
         scores: Every metric of every model for every query.
         examples: What the models found for each dev query.
+        parity: What the candidate makes of public texts, for whoever serves it.
         metrics: The means, for the KFP page.
     """
     from components.store.events import step
@@ -41,12 +43,13 @@ def evaluate(
     with step("evaluate"):
         from pathlib import Path
 
-        from components.evaluation.evaluate import Inputs
+        from components.evaluation.evaluate import Inputs, Outputs
         from components.evaluation.evaluate import evaluate as score
         from components.retrieval.precision import check_devices
 
         check_devices(int(gpus))
         paths = [Path(artifact.path) for artifact in (base, champion, candidate, permit, judged, passages)]
-        found = score(state, snapshot, guards, Inputs(*paths), Path(scores.path), Path(examples.path))
+        out = Outputs(*(Path(artifact.path) for artifact in (scores, examples, parity)))
+        found = score(state, snapshot, guards, Inputs(*paths), out)
         for name, of in found.values.items():
             metrics.metadata |= {f"{name} {metric}": round(float(v.mean()), 4) for metric, v in of.items()}

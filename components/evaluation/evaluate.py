@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from components.corpus import passages, snapshot
-from components.evaluation import costs, examples, files
+from components.evaluation import costs, examples, files, parity, reference
 from components.evaluation.churn import Churn
 from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, FUSED, Contender, Numbers, Scores
 from components.pairs import judged
@@ -80,16 +80,24 @@ class Found:
     measured: dict[str, Any] = field(default_factory=dict)
 
 
-def evaluate(state: str, digest: str, guards: list[str], inputs: Inputs, out: Path, examples_out: Path) -> Scores:
-    """Write the artifacts `scores` at `out` and `examples` (of the dev side) at `examples_out`.
+@dataclass(frozen=True)
+class Outputs:
+    """Where the artifacts go."""
+
+    scores: Path
+    examples: Path
+    parity: Path
+
+
+def evaluate(state: str, digest: str, guards: list[str], inputs: Inputs, out: Outputs) -> Scores:
+    """Write the artifacts `scores`, `examples` (of the dev side) and `parity` (of public texts).
 
     Args:
         state: The line's state; passage vectors are kept there.
         digest: The snapshot's digest; guards are read as it lists them.
         guards: Names of the guards.
         inputs: The models and the exam.
-        out: Where the scores go.
-        examples_out: Where the dev examples go.
+        out: Where they go.
     """
     permit, corpus = Artifact.open(inputs.permit, "permit"), Artifact.open(inputs.passages, "passages")
     dev = judged.read(Artifact.open(inputs.judged, "judged"))
@@ -100,9 +108,11 @@ def evaluate(state: str, digest: str, guards: list[str], inputs: Inputs, out: Pa
     models |= {CHAMPION: champion} if champion.present else {}
     found = rank(exam, models)
     scores = assemble(exam, found, models, champion.problem, {"snapshot": digest} | _digests(permit, corpus))
-    files.write(scores, out)
+    files.write(scores, out.scores)
     shown = examples.collect(exam.dev, exam.relevant(exam.dev), exam.index, found.dev)
-    examples.write(shown, found.measured, examples_out)
+    examples.write(shown, found.measured, out.examples)
+    candidate = models[CANDIDATE]
+    parity.write(reference.measure(candidate.path, candidate.fingerprint), out.parity, {})
     return scores
 
 

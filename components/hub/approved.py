@@ -18,6 +18,7 @@ from components.gate.record import recall
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
 from components.hub.moving import Published
+from components.hub.parity import check
 from components.hub.publish import promote, promoted
 from components.store.digests import canonical
 from components.store.errors import UserError
@@ -105,6 +106,7 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
 
     Raises:
         UserError: NOT_APPROVED, APPROVAL_REFUSED, and what `review` raises.
+        TouchstoneError: NOT_SERVED_AS_TESTED when the files, with the library of today, do not compute what was judged.
     """
     found, approval = review(state, run, target), read(State(state), run)
     verify(approval, found.staged, config)
@@ -115,6 +117,7 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
         if fingerprint(inspect(folder)) != verdict.contenders["candidate"]["fingerprint"]:
             what = f"the files that wait as revision {staged.revision[:8]}"
             raise UserError("NOT_APPROVABLE", f"{what} are not the candidate of run {run}")
+        check(folder)
         write_card(folder / "README.md", verdict, staged.verdict, approval)
         if waivable(verdict):
             ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)

@@ -3,7 +3,7 @@
 from kfp import dsl
 
 
-@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+@dsl.component(base_image="touchstone-train", install_kfp_package=False)
 def publish(
     state: str,
     run: str,
@@ -12,6 +12,7 @@ def publish(
     approval: dict[str, object],
     candidate: dsl.Input[dsl.Model],
     verdict: dsl.Input[dsl.Dataset],
+    parity: dsl.Input[dsl.Dataset],
 ) -> None:
     """Store the candidate under an immutable revision and move `production` to it, unless that moved meanwhile.
 
@@ -25,6 +26,7 @@ def publish(
         approval: The recipe's section `approval`.
         candidate: The model to promote.
         verdict: The verdict that promotes it.
+        parity: What it makes of public texts; the files that ship must make the same.
     """
     from components.store.events import note, step
 
@@ -35,11 +37,12 @@ def publish(
         from components.hub.publish import publish as promote
 
         checked = ApprovalConfig.parse(approval, where="approval")
-        found = promote(state, run, target, champion, Path(candidate.path), Path(verdict.path), checked)
+        proof = {"candidate": Path(candidate.path), "verdict": Path(verdict.path), "parity": Path(parity.path)}
+        found = promote(state, run, target, champion, approval=checked, **proof)
         note(found.told(target), **found.record(target))
 
 
-@dsl.component(base_image="touchstone-data", install_kfp_package=False)
+@dsl.component(base_image="touchstone-train", install_kfp_package=False)
 def promote(state: str, run: str, target: str, approval: dict[str, object]) -> str:
     """Finish the promotion that a person has approved, with every check again; returns the outcome.
 

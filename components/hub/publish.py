@@ -20,6 +20,7 @@ from components.gate.files import read_verdict
 from components.gate.verdict import Verdict
 from components.hub.card import write_card
 from components.hub.moving import Published, move
+from components.hub.parity import ship
 from components.store.digests import canonical, digest
 from components.store.errors import TouchstoneError
 from components.store.models import Model, ModelStore, Promotion, split_reference
@@ -43,7 +44,14 @@ class Waiting:
 
 
 def publish(
-    state: str, run: str, target: str, champion: str, candidate: Path, verdict: Path, approval: ApprovalConfig
+    state: str,
+    run: str,
+    target: str,
+    champion: str,
+    candidate: Path,
+    verdict: Path,
+    parity: Path,
+    approval: ApprovalConfig,
 ) -> Published | Waiting:
     """Promote the candidate or have it wait for a person, and put that on the run's record.
 
@@ -54,10 +62,12 @@ def publish(
         champion: The pinned reference that the candidate was judged against, "" for none.
         candidate: The artifact of the candidate.
         verdict: The artifact of the verdict.
+        parity: The artifact of what the evaluation's candidate makes of public texts.
         approval: The recipe's section: whether a person has to approve.
 
     Raises:
-        TouchstoneError: NOT_PROMOTABLE when the verdict is not about this candidate and this champion.
+        TouchstoneError: NOT_PROMOTABLE when the verdict is not about this candidate and this champion;
+            NOT_SERVED_AS_TESTED when the files do not compute what was judged.
     """
     judged, verdict_digest = read_verdict(verdict)
     model = Model.open(candidate).require("candidate")
@@ -66,6 +76,7 @@ def publish(
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
         shutil.copytree(model.path, folder, ignore=shutil.ignore_patterns("manifest.json"))
+        ship(folder, parity)
         if approval.required or judged.decision != "PROMOTE":
             staged = _staged(store.stage(folder), run, target, champion, judged, verdict_digest, approval)
             record.write("awaiting.json", canonical(Waiting(staged).record(target)))

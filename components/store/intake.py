@@ -28,7 +28,7 @@ MOST = 1000
 """Files and folders of a model at most."""
 SIGNATURES = "signatures.parquet"
 """Hashes of what the model was trained on (`pairs/signatures.py`); no library takes it for weights."""
-ASIDE = {"README.md", "manifest.json", "training.json", "promotion.json", "data_config.json", SIGNATURES}
+ASIDE = {"README.md", "manifest.json", "training.json", "promotion.json", "parity.json", "data_config.json", SIGNATURES}
 """Files that say something about a model and do not change what it computes."""
 LEFT_OUT = {".gitattributes"}
 """What a checkout of a Hub repository has besides the model; never copied."""

@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 from components.corpus import passages, snapshot
 from components.corpus.config import Source
 from components.corpus.passages import Passage
-from components.evaluation import examples, files
-from components.evaluation.evaluate import Inputs, evaluate, segments
+from components.evaluation import examples, files, parity
+from components.evaluation.evaluate import Inputs, Outputs, evaluate, segments
 from components.evaluation.scores import FUSED, Scores
 from components.pairs import judged
 from components.pairs.judged import Query
@@ -87,19 +87,20 @@ def run(inputs, place, tmp_path) -> Evaluate:
         rest = (inputs / name for name in (candidate, "permit", "judged", "passages"))
         out, shown = tmp_path / "scores", tmp_path / "examples"
         given = Inputs(inputs / "base", inputs / champion, *rest)
-        return evaluate(f"{place}/state", digest, ["facts"], given, out, shown), out, shown
+        made = Outputs(out, shown, tmp_path / "parity")
+        return evaluate(f"{place}/state", digest, ["facts"], given, made), out, shown
 
     return run
 
 
 @pytest.fixture
 def encoded(monkeypatch) -> list[str]:
-    """Every text that any encoder encodes as a passage, but for the candidate's rate."""
+    """Every text that any encoder encodes as a passage, but for the candidate's rate and the parity texts."""
     seen: list[str] = []
     real = Encoder.passages
 
     def spy(self, texts, unit="passages"):
-        seen.extend([] if "timed" in unit else texts)
+        seen.extend([] if unit in ("passages, timed", "parity texts") else texts)
         return real(self, texts, unit)
 
     monkeypatch.setattr(Encoder, "passages", spy)
@@ -210,3 +211,10 @@ def test_what_the_candidate_costs_and_changes_is_told_beside_the_examples(run):
 
 def test_without_a_champion_nothing_changes(run):
     assert "churn" not in Artifact.open(run("none")[2], "examples").facts
+
+
+def test_the_candidate_s_vectors_of_public_texts_stand_beside_the_scores(inputs, run, tmp_path):
+    run("none", "other")
+    candidate, found = Model.open(inputs / "other"), parity.read(tmp_path / "parity")
+    assert found.fingerprint == candidate.fingerprint != Model.open(inputs / "base").fingerprint
+    assert [one.text for one in found.queries] == list(parity.QUERIES)

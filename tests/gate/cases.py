@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
 from components.evaluation.scores import BASE, CANDIDATE, FUSED, Contender, Numbers, Scores
 from components.pairs.leakage import Leakage, hidden
@@ -74,10 +77,16 @@ def scores(
 
 
 def small_model(folder: Path, name: str) -> Model:
-    """The artifact of a model folder that intake accepts; its weights are made of `name`."""
+    """The artifact of a real model of static vectors, a few of each letter; its weights are made of `name`."""
     plain = folder / f"{name}.plain"
     plain.mkdir(parents=True)
-    (plain / "modules.json").write_text(json.dumps([{"type": "sentence_transformers.models.StaticEmbedding"}]))
-    save_file({"weight": np.frombuffer(name.encode(), np.uint8)}, plain / "model.safetensors")
+    static = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"}
+    (plain / "modules.json").write_text(json.dumps([static]))
+    letters = {letter: number for number, letter in enumerate("?abcdefghijklmnopqrstuvwxyz")}
+    tokenizer = Tokenizer(WordLevel(letters, unk_token="?"))
+    tokenizer.pre_tokenizer = Split("", "isolated")
+    tokenizer.save(str(plain / "tokenizer.json"))
+    weights = np.random.default_rng(list(name.encode())).normal(size=(len(letters), 8)).astype(np.float32)
+    save_file({"embedding.weight": weights}, plain / "model.safetensors", metadata={"format": "pt"})
     write_model(folder / name, plain, reference="trained")
     return Model.open(folder / name)

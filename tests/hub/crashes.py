@@ -19,7 +19,9 @@ from unittest.mock import patch
 from botocore.httpsession import URLLib3Session
 
 from components.gate.approval_config import ApprovalConfig
+from components.hub import parity
 from components.hub.publish import publish
+from components.hub.reproduce import reproduce
 from components.hub.rollback import rollback
 from components.store.models import ModelStore
 from components.store.s3_models import S3Models
@@ -65,13 +67,13 @@ def _child(task: Callable[..., object], arguments: tuple[Any, ...], crash: Crash
             os._exit(DIED)
         return answer
 
-    with patch.object(URLLib3Session, "send", counted):
+    with patch.object(URLLib3Session, "send", counted), patch.object(parity, "fresh", reproduce):
         task(*arguments)
 
 
-def publishing(state: str, run: str, hub: str, champion: str, candidate: Path, verdict: Path) -> None:
+def publishing(state: str, run: str, hub: str, champion: str, candidate: Path, verdict: Path, proof: Path) -> None:
     """What the step does."""
-    publish(state, run, hub, champion, candidate, verdict, ApprovalConfig())
+    publish(state, run, hub, champion, candidate, verdict, proof, ApprovalConfig())
 
 
 def rolling_back(hub: str, version: str) -> None:

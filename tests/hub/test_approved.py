@@ -33,6 +33,7 @@ from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.gate.cases import CLEAN, NAMES, scores, small_model
 from tests.gate.test_approval import ANN, BEN, public
+from tests.hub.served import evidence
 
 GATE = GateConfig(looks=5)
 ASKED = ApprovalConfig(required=True, approvers={"ann": public(ANN), "ben": public(BEN)})
@@ -70,8 +71,8 @@ class Line:
         return folder / "verdict"
 
     def publish(self, name: str, champion: str, config: ApprovalConfig) -> Published | Waiting:
-        model, verdict = self.candidate(name).path, self.folder / name / "verdict"
-        return publish(self.state, name, self.hub, champion, model, verdict, config)
+        model, verdict = self.candidate(name), self.folder / name / "verdict"
+        return publish(self.state, name, self.hub, champion, model.path, verdict, evidence(model), config)
 
     def stage(
         self, name: str, champion: str = "", found: Scores | None = None, config: ApprovalConfig = ASKED

@@ -10,10 +10,11 @@ import pytest
 from components.store.pull import pin
 from components.store.s3_models import S3Models
 from tests.hub.crashes import Crash, dies, publishing, rolling_back, violations
+from tests.hub.served import evidence
 from tests.hub.test_publish import Line
 
-EFFECTS = {"the first": 6, "the second": 7, "rollback": 2}
-"""Requests that write: three files, their listing, the predecessor's record, the pointer, the run's record."""
+EFFECTS = {"the first": 8, "the second": 9, "rollback": 2}
+"""Requests that write: five files, their listing, the predecessor's record, the pointer, the run's record."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Task:
         return line.hub, list(S3Models(line.hub).history())[-1].version
 
     def _publication(self, name: str, champion: str) -> tuple[object, ...]:
-        candidate, verdict = self.line.candidate(name).path, self.line.verdict(name, champion)
-        return self.line.state, f"run-{name}", self.line.hub, champion, candidate, verdict
+        candidate, verdict = self.line.candidate(name), self.line.verdict(name, champion)
+        proof = (candidate.path, verdict, evidence(candidate))
+        return self.line.state, f"run-{name}", self.line.hub, champion, *proof
 
     def again(self, arguments: tuple[object, ...]) -> None:
         """Run it to its end; a rollback that came about says so."""

@@ -28,6 +28,7 @@ from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.gate.cases import CLEAN, scores, small_model
+from tests.hub.served import evidence
 
 LOOK = Look(number=3, alpha=0.05 / 52, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
 
@@ -57,8 +58,10 @@ class Line:
 
     def publish(self, name: str, champion: str = "", verdict: Path | None = None) -> Published:
         """Promote the candidate `name`, which was judged against `champion`."""
-        path = verdict or self.verdict(name, champion)
-        done = publish(self.state, f"run-{name}", self.hub, champion, self.candidate(name).path, path, ApprovalConfig())
+        path, model = verdict or self.verdict(name, champion), self.candidate(name)
+        done = publish(
+            self.state, f"run-{name}", self.hub, champion, model.path, path, evidence(model), ApprovalConfig()
+        )
         assert isinstance(done, Published)
         return done
 

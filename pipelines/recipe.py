@@ -14,10 +14,10 @@ from components.corpus.config import Address, CorpusConfig, Source
 from components.gate.approval_config import ApprovalConfig
 from components.gate.config import GateConfig
 from components.pairs.config import PairsConfig
+from components.store.addresses import ModelAddress, on_hub
 from components.store.config import Config
 from components.store.digests import digest
 from components.store.errors import UserError
-from components.store.stores import ModelAddress, on_hub
 from components.training.config import TrainingConfig
 
 NO_MATTER: Any = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from components.store.addresses import is_store, on_hub
 from components.store.errors import TouchstoneError, UserError
 from components.store.models import FolderModels, split_reference, write_absence, write_model
-from components.store.stores import is_store, on_hub, open_models
+from components.store.stores import open_models
 
 PERMANENT = {"MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL"}
 """Trying again does not help with these: the model is there and must not be loaded."""

@@ -2,23 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
+from components.store.addresses import on_hub
 from components.store.models import ModelStore
-
-ModelAddress = Annotated[str, Field(pattern=r"^(s3://[^/]+(/.*)?|hf://[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)$")]
-
-
-def is_store(address: str) -> bool:
-    """Whether an address names a model store, and no folder."""
-    return address.startswith(("s3://", "hf://"))
-
-
-def on_hub(address: str) -> bool:
-    """Whether an address names a repository of the Hugging Face Hub."""
-    return address.startswith("hf://")
 
 
 def open_models(address: str) -> ModelStore:

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from components.retrieval.encoder import Encoder
 from components.retrieval.loading import load
+from components.store.addresses import is_store
 from components.store.errors import TouchstoneError, UserError, unexpected
 from components.store.events import note, step
 from components.store.models import Model, split_reference
 from components.store.pull import pin, pull
-from components.store.stores import is_store
 from components.training.dev import DevSet
 from components.training.shortlist import domain
 

@@ -79,7 +79,7 @@ def test_the_script_knows_the_library_and_nothing_of_ours() -> None:
 
 
 def test_a_model_that_does_not_load_there_is_refused_without_a_word_of_its_own(fresh: None, folder: Path) -> None:
-    (folder / "model.safetensors").write_bytes(b"no weights")
+    (folder / "tokenizer.json").write_text("{}")
     other = parity.fingerprint(parity.inspect(folder))
     with pytest.raises(TouchstoneError, match="does not load") as told:
         check(changed(folder, lambda values: values.update(fingerprint=other)))

@@ -29,6 +29,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils._http import default_client_factory, hf_raise_for_status, parse_ratelimit_headers
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from components.store.errors import TouchstoneError, TransientError, UserError
 from components.store.events import OFFLINE
@@ -214,4 +215,5 @@ def _limited() -> Any:
 
 _lock, _inside, _usual = threading.Lock(), 0, constants.HF_HUB_OFFLINE
 constants.HF_HUB_DISABLE_XET = True  # its uploads neither ask what a server speaks nor fall back (huggingface_hub#4507)
+disable_progress_bars()
 huggingface_hub.set_client_factory(_limited)

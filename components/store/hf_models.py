@@ -22,7 +22,7 @@ from typing import Any
 from components.store.digests import canonical
 from components.store.errors import TouchstoneError, TransientError, UserError
 from components.store.hf_repository import MAIN, Blob, Repository, blob_id, takeable
-from components.store.intake import fingerprint, inspect
+from components.store.intake import MOST, fingerprint, inspect
 from components.store.models import Promotion, revision_of
 
 ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)", re.ASCII)
@@ -79,6 +79,8 @@ class HubModels:
             tree = self.repository.tree(revision)
             if RECORD in tree:
                 self._read(revision, tree)
+            if len(tree) > MOST:
+                raise self.repository.unreadable(revision, f"{len(tree)} files")
             for name in filter(takeable, tree):
                 self.repository.download(revision, name, tree[name], folder)
         except UserError as error:

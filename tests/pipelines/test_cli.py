@@ -147,6 +147,14 @@ def test_a_remote_base_must_be_pinned(recipe: dict, told: Told, model: str) -> N
     assert "allow_floating: true" in error
 
 
+def test_a_line_may_live_on_the_hub_with_a_base_that_is_a_commit(recipe: dict, told: Told) -> None:
+    known = recipe | {"target": "hf://org/model", "base_model": f"hf://org/base@{'0' * 40}"}
+    assert Recipe.parse(known, where="test").target == "hf://org/model"
+    for changed in ({"base_model": "hf://org/base@main"}, {"target": "hf://org"}, {"target": "hf://datasets/org/name"}):
+        code, error = told("run", write(known, **changed))
+        assert (code, next(iter(changed)) in error) == (2, True)
+
+
 def test_who_may_approve_changes_nothing_that_a_run_makes(recipe: dict) -> None:
     key = {"approvers": {"ann": f"ssh-ed25519 {base64.b64encode(START + bytes(32)).decode()}"}}
     known = [Recipe.parse(recipe | changed, where="test").digest for changed in ({}, {"approval": key})]

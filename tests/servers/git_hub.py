@@ -1,12 +1,13 @@
 """A Hugging Face Hub on loopback that commits: model repositories with a git-like history, kept in memory.
 
-It answers what huggingface_hub 2.4 asks (its source, and the OpenAPI description of the Hub's API,
-huggingface.co/spaces/huggingface/openapi); passing it is not having run on the Hub. What is copied, and from where:
+It answers what huggingface_hub 2.4 asks (its source, and the Hub's API, huggingface.co/docs/hub/api); passing it is not
+having run on the Hub. What is copied, and from where:
 
     commit      ndjson of a header and operations, applied as one (huggingface_hub#1085); `parentCommit` that is not the
                 head is 412 "A commit has happened since. Please refresh and try again." (dataset-viewer#2159, funes#69)
     large files .safetensors, .parquet, .bin and what is over 10 MB go through git LFS (the Hub's first .gitattributes;
-                git-lfs docs/api/batch.md, basic transfer); a commit that names an unknown one is 400
+                git-lfs docs/api/batch.md, basic transfer); a commit that names an unknown one is 400; what the branch's
+                .gitignore matches is left out, unless the client sends another (huggingface_hub `_fetch_upload_modes`)
     tree        pages of 1,000 with a Link header (huggingface_hub `list_repo_tree`), commits in pages of 50
     hidden      what is not there, and what is private and not the token's, is the same: 401 without a token, 404 with
                 one, both X-Error-Code: RepoNotFound (huggingface_hub `hf_raise_for_status`); a wrong token is 401
@@ -24,6 +25,7 @@ import json
 import re
 import threading
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -219,12 +221,15 @@ class Request:
     def preupload(self, name: str, revision: str) -> Answer:
         repository = self._repository("models", name, write=True)
         tree = self._commit(repository, revision).tree
-        told = []
-        for one in json.loads(self.body)["files"]:
+        told, asked = [], json.loads(self.body)
+        own = tree[".gitignore"].body.decode() if ".gitignore" in tree else ""
+        ignored = asked.get("gitIgnore", own).split()
+        for one in asked["files"]:
             path, large = one["path"], one["path"].endswith(LARGE) or one["size"] > 10_000_000
             known = tree.get(path)
             oid = (known.sha256 or known.blob) if known else None
-            told.append({"path": path, "uploadMode": "lfs" if large else "regular", "shouldIgnore": False, "oid": oid})
+            told.append({"path": path, "uploadMode": "lfs" if large else "regular", "oid": oid})
+            told[-1]["shouldIgnore"] = any(fnmatch(path, pattern) for pattern in ignored)
         return _json({"files": told})
 
     def batch(self, name: str) -> Answer:

@@ -1,11 +1,10 @@
 """What goes wrong between a client and the Hub of git_hub.py, and the sockets that it is served on.
 
     before a request is done    409 "Another commit operation is in progress" (every_eval_ever#263), 429 with
-                                `RateLimit` or `Retry-After` (huggingface.co/docs/hub/rate-limits), 413, 500, 502,
-                                503, no answer, a connection that is reset
-    after it is done            500 although the commit landed (datasets#7708), no answer, a reset: the client cannot
-                                know
-    lag                         a branch is read as it was one commit ago, and its head is no commit yet, for some reads
+                                `RateLimit` or `Retry-After` (huggingface.co/docs/hub/rate-limits), 413, 500, 502, 503,
+                                no answer, a connection that is reset
+    after it is done            500 although the commit landed (datasets#7708), no answer, a reset: nobody can know
+    lag                         a branch is read as it was one commit ago, its head is no commit yet, for some reads
 
 A large commit that stops half way leaves nothing: the Hub makes a commit or none, and so does git_hub.py.
 """

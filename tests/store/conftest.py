@@ -50,7 +50,7 @@ def hub_server() -> Iterator[GitHub]:
 @pytest.fixture
 def hub(hub_server: GitHub, monkeypatch) -> GitHub:
     """The Hub as this process reaches it, with the owner's token and nothing that goes wrong."""
-    hub_server.script = Script()
+    hub_server.script, hub_server.large, hub_server.repositories = Script(), {}, {}
     for name, value in {"HF_ENDPOINT": hub_server.address, "HF_TOKEN": OWNER, "HF_HUB_OFFLINE": "0"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(hf_client, "PAUSE", 0.01)

@@ -10,7 +10,7 @@ import pytest
 
 from components.store.errors import TouchstoneError
 from components.store.intake import fingerprint, inspect
-from components.store.models import ModelStore, Promotion, revision_of
+from components.store.models import ModelStore, Promotion
 from components.store.pull import pin
 from components.store.stores import open_models
 from tests.store.pointer import promotion
@@ -166,4 +166,3 @@ def test_a_record_that_comes_with_a_fetched_model_is_no_part_of_the_next(store, 
     two = promoted(store, 2, tmp_path / "out", one)
     assert store.head() == two
     assert two.fingerprint == one.fingerprint
-    assert revision_of(inspect(tmp_path / "out"))

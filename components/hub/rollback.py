@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from components.hub.moving import Published, move
+from components.hub.moving import move
 from components.store.digests import digest
 from components.store.errors import TouchstoneError, UserError
 from components.store.intake import fingerprint, inspect
@@ -53,22 +53,26 @@ def rollback(store: ModelStore, name: str, reason: str) -> Promotion:
     if head is None or wanted.version in (head.version, head.restores) or wanted.revision == head.revision:
         what = f"{wanted.version} is in production already"
         raise UserError("ALREADY_PRODUCTION", what, fix="Nothing to do; `touchstone history` lists the others.")
-    _whole(store, wanted)
     identity, why = digest(["rollback", head.id, wanted.id]), " ".join(reason.split())[:300]
     restores = wanted.restores or wanted.version
     planned = replace(wanted, id=identity, run="", approval=None, restores=restores, reason=why)
-    done: Published = move(store, planned, lambda now: now is not None and now.id == head.id, store.restore)
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "model"
+        folder.mkdir()
+        _bring(store, wanted, folder)
+        done = move(
+            store, planned, lambda now: now is not None and now.id == head.id, lambda one: store.promote(one, folder)
+        )
     if done.outcome == "LOST_RACE":
         found = f"{done.promotion.version} now"
         raise UserError("LOST_RACE", "production moved meanwhile", found=found, fix="Look at it, then roll back again.")
     return done.promotion
 
 
-def _whole(store: ModelStore, wanted: Promotion) -> None:
-    """Nothing becomes production that could not be loaded from there."""
-    with tempfile.TemporaryDirectory() as work:
-        store.fetch(wanted.revision, Path(work))
-        found = fingerprint(inspect(Path(work)))
+def _bring(store: ModelStore, wanted: Promotion, folder: Path) -> None:
+    """Fetch the revision: nothing becomes production that could not be loaded from there."""
+    store.fetch(wanted.revision, folder)
+    found = fingerprint(inspect(folder))
     if found != wanted.fingerprint:
         what = f"revision {wanted.revision[:8]} is not the model that was promoted as {wanted.version}"
         raise TouchstoneError("MODEL_UNREADABLE", what, found=found[:8], expected=wanted.fingerprint[:8])

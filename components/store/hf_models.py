@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +108,8 @@ class HubModels:
     def promote(self, promotion: Promotion, folder: Path) -> Promotion | None:
         """Commit the files with the promotion upon main, if main's promotion is the one that it expects.
 
+        The Hub keeps large files by their sha256: of an earlier revision none is sent again.
+
         Raises:
             TouchstoneError: NOT_PROMOTABLE when the files are not those of its fingerprint.
             TransientError: HUB_UNREACHABLE when it may or may not have come about.
@@ -125,16 +126,6 @@ class HubModels:
         tree: dict[str, Path | bytes] = {name: folder / name for name in files}
         made = self.repository.commit(MAIN, parent, tree | {RECORD: record}, _title(promotion))
         return self._made(made) if made else None
-
-    def restore(self, promotion: Promotion) -> Promotion | None:
-        """As `promote`, with the files of an earlier commit: fetched, checked and committed again upon main.
-
-        The Hub keeps large files by their sha256, so none of them is sent.
-        """
-        with tempfile.TemporaryDirectory() as work:
-            folder = Path(work) / "model"
-            self.fetch(promotion.revision, folder)
-            return self.promote(promotion, folder)
 
     def find(self, identity: str) -> Promotion | None:
         """The promotion of that id, if it ever was production's."""

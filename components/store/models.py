@@ -78,9 +78,6 @@ class ModelStore(Protocol):
             TransientError: When the answer leaves open whether it moved: whoever asks looks at the head again.
         """
 
-    def restore(self, promotion: Promotion) -> Promotion | None:
-        """As `promote`, to the files of an earlier revision, which `promotion.revision` names."""
-
     def find(self, identity: str) -> Promotion | None:
         """The promotion of that id, if it ever moved the pointer, even if others moved it since."""
 

@@ -78,15 +78,6 @@ class S3Models:
         """Keep the files, then move the pointer to them if it still stands where the promotion expects it."""
         return self._move(replace(promotion, revision=self.stage(folder)))
 
-    def restore(self, promotion: Promotion) -> Promotion | None:
-        """Move the pointer to a revision that is there, if it still stands where the promotion expects it.
-
-        Raises:
-            TouchstoneError: MODEL_UNREADABLE when there is no such revision.
-        """
-        self._files(promotion.revision)
-        return self._move(promotion)
-
     def _move(self, promotion: Promotion) -> Promotion | None:
         found = self.folder.find(POINTER)
         current = self._promotion(POINTER, found[0]) if found else None

@@ -21,6 +21,7 @@ from components.gate.files import read_verdict, write_verdict
 from components.gate.verdict import Look
 from components.hub.moving import Published
 from components.hub.publish import promote, publish
+from components.hub.rollback import rollback
 from components.store.errors import TouchstoneError
 from components.store.models import Model, Promotion, write_model
 from components.store.pull import pin, pull
@@ -29,6 +30,7 @@ from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.gate.cases import CLEAN, scores, small_model
 from tests.hub.served import evidence
+from tests.store.pointer import move
 
 LOOK = Look(number=3, alpha=0.05 / 52, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
 
@@ -124,8 +126,7 @@ def test_a_retry_never_undoes_a_rollback(line: Line) -> None:
     first = line.publish("one").promotion
     champion = pin(line.hub)
     second = line.publish("two", champion).promotion
-    back = replace(first, id="rollback", previous=second.id, replaces=second.revision)
-    assert S3Models(line.hub).restore(back)
+    back = rollback(S3Models(line.hub), first.version, "worse")
     with line.unchanged():
         assert line.publish("two", champion) == Published("ALREADY_PROMOTED", second)
     assert line.production() == back
@@ -197,9 +198,8 @@ def test_of_eight_promoting_from_the_same_head_one_wins(line: Line) -> None:
 
 def test_versions_count_within_a_day(line: Line) -> None:
     before = _today()
-    store = S3Models(line.hub)
     old = line.publish("one").promotion
-    store.restore(replace(old, id="old", previous=old.id, version="v2020.01.31-7"))
+    move(line.hub, replace(old, id="old", previous=old.id, version="v2020.01.31-7"))
     found = [line.publish(name, pin(line.hub)).promotion.version for name in ("two", "three")]
     if before == _today():
         assert [old.version, *found] == [f"v{before}-1", f"v{before}-1", f"v{before}-2"]

@@ -100,7 +100,7 @@ def test_a_record_whose_fingerprint_is_another_s_is_not_gone_back_to(line: Line)
     """Somebody who can write to the store cannot have other weights pass for what was promoted."""
     first, store = line.publish("one").promotion, S3Models(line.hub)
     wrong = replace(first, id="forged", previous=first.id, version="v9", fingerprint="0" * 64)
-    assert store.restore(wrong)
+    assert store.promote(wrong, line.candidate("two").path)
     second = line.publish("two", pin(line.hub)).promotion
     with pytest.raises(TouchstoneError, match="is not the model that was promoted as v9"):
         rollback(store, "v9", "worse")

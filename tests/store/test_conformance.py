@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.hub.rollback import rollback
 from components.store.errors import TouchstoneError
 from components.store.intake import fingerprint, inspect
 from components.store.models import ModelStore, Promotion
@@ -100,22 +101,22 @@ def test_the_same_promotion_again_changes_nothing_and_is_found(store, tiny_model
 def test_a_rollback_is_a_move_forward_to_an_earlier_revision(store, tiny_model, other, tmp_path):
     one = promoted(store, 1, tiny_model)
     two = promoted(store, 2, other, one)
-    back = replace(one, id="3", previous=two.id, replaces=two.revision, version="v3", restores=one.version)
-    made = store.restore(back)
-    assert made == replace(back, revision=made.revision) == store.head()
-    assert store.restore(back) is None, "production has moved since"
+    made = rollback(store, one.version, "worse")
+    assert made == store.head() == store.find(made.id)
+    assert (made.previous, made.replaces, made.restores) == (two.id, two.revision, one.version)
+    assert store.promote(made, tiny_model) is None, "production has moved since"
+    with pytest.raises(TouchstoneError) as again:
+        rollback(store, one.version, "worse")
+    assert again.value.code == "ALREADY_PRODUCTION"
     assert fetched(store, made.revision, tmp_path / "out") == files(tiny_model)
     assert list(store.history()) == [made, two, one]
-    assert store.find("3") == made
 
 
 def test_a_revision_that_is_not_there_is_unreadable(store, tiny_model, tmp_path):
     one = promoted(store, 1, tiny_model)
-    missing = replace(one, id="2", previous="1", revision="f" * 40)
-    for use in (lambda: store.fetch("f" * 40, tmp_path / "out"), lambda: store.restore(missing)):
-        with pytest.raises(TouchstoneError) as raised:
-            use()
-        assert raised.value.code == "MODEL_UNREADABLE"
+    with pytest.raises(TouchstoneError) as raised:
+        store.fetch("f" * 40, tmp_path / "out")
+    assert raised.value.code == "MODEL_UNREADABLE"
     assert store.head() == one
 
 

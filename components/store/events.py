@@ -34,7 +34,7 @@ ENVIRONMENT = {
 }
 """Models enter through the store alone, libraries keep quiet, and batches of ever new widths do not pile up kernels and
 freed memory (measured while training on two cores: 0.4 GB less, not slower). A thread that waits sleeps: beside other
-work on the machine one that spins keeps the core from the one it waits for (42 s against 7 minutes; idle no slower)."""
+work on the machine one that spins keeps the core from the one it waits for (docs/results.md, "Threads that wait")."""
 
 OFFLINE = "TOUCHSTONE_HUB_OFFLINE"
 """What HF_HUB_OFFLINE was before we set it for every library: whether our own door to the Hub is closed as well."""

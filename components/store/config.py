@@ -46,4 +46,6 @@ def _sentence(where: str, problem: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{where}: {field} is missing."
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{where}: {field} is {problem['input']!r}, must be {message}."
+    given = repr(problem["input"])
+    shown = "a private key" if "PRIVATE KEY" in given else given
+    return f"{where}: {field} is {shown}, must be {message}."

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from components.store.s3 import Folder
+from components.store.signing import KEY
+from components.store.signing_config import SigningConfig
 from pipelines import demo, demo_questions, demo_reference, local
 from pipelines.recipe import Recipe
 from pipelines.screen import Screen
+from tests.hub.keys import RELEASE, private, public
 
 SERVICES = slice(2, 9)
 """Seven services of middle size: 755 operations, 804 questions."""
@@ -69,9 +72,12 @@ def make_line(place: str, model: Path, folder: Path, documents: Iterator[tuple[s
 
 @pytest.fixture(scope="module")
 def line(s3: object, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    """A line whose first run is over; tests of the module go on from there, in the line's folder."""
+    """A line that signs, whose first run is over; tests of the module go on from there, in the line's folder."""
     folder = tmp_path_factory.mktemp("line")
     made = make_line("s3://tests/line", tiny_model, folder, pages())
-    with contextlib.chdir(folder):
+    signing = SigningConfig(public_keys={"release": public(RELEASE)})
+    made.recipe = made.recipe.model_copy(update={"signing": signing})
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patched:
+        patched.setenv(KEY, str(private(folder, RELEASE)))
         made.first = made.run()
         yield made

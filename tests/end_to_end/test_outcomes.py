@@ -23,6 +23,7 @@ from components.gate.files import replay
 from components.pairs.config import FiltersConfig
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
+from components.store.signing import verify
 from components.store.state import State
 from components.training.dev import DevSet
 from pipelines import demo, local
@@ -48,6 +49,7 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     head = S3Models(line.recipe.target).head()
     assert head and head.revision == line.first["publication"]["revision"]
     assert SentenceTransformer("runs/latest/model").encode("a bucket").shape == (128,)
+    assert verify(Path("runs/latest/model"), "", line.recipe.signing) == "release"
     assert replay(Path("runs/latest")).decision == "PROMOTE"
     assert verdict(line.first)["against"] == "base"
     assert Path("runs/latest/report.html").read_text().startswith("<!doctype html>")

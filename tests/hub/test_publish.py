@@ -28,6 +28,7 @@ from components.store.pull import pin, pull
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.state import State
+from components.store.stores import open_models
 from tests.gate.cases import CLEAN, scores, small_model
 from tests.hub.served import evidence
 from tests.store.pointer import move
@@ -69,7 +70,7 @@ class Line:
 
     def production(self) -> Promotion:
         """What production points at."""
-        head = S3Models(self.hub).head()
+        head = open_models(self.hub).head()
         assert head
         return head
 

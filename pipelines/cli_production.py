@@ -1,4 +1,4 @@
-"""The commands about what is in production: `touchstone approve | history | rollback`.
+"""The commands about what is in production: `touchstone approve | history | rollback | certify`.
 
 `pipelines.cli` takes them in beside its own.
 """
@@ -15,12 +15,15 @@ from pipelines.recipe import read
 from pipelines.screen import Screen, describe
 
 production = typer.Typer()
+LATEST = Path("runs/latest/model")
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]
 Waiting = Annotated[str, typer.Argument(metavar="RUN", help="A run that waits: its id, or its folder in runs/.")]
 Reason = Annotated[str, typer.Option(help="Why, in a line; it stands in the promotion and in the model's card.")]
 Key = Annotated[Path, typer.Option(envvar="TOUCHSTONE_APPROVAL_KEY", help="Your private key (Ed25519), a file.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version or revision that `history` lists.")]
+Url = Annotated[str, typer.Argument(metavar="URL", help="Of the server, such as http://host:8080; /v1 may follow.")]
+Served = Annotated[Path, typer.Argument(metavar="RECIPE|FOLDER", help="The line, or a promoted model's folder.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in a line; it stands in the history.")]
 
 
@@ -63,6 +66,21 @@ def rollback(recipe: RecipePath, version: Version, reason: Why) -> None:
         found = back.rollback(open_models(line.target), version, reason)
     screen.line("rolled back", f"{line.target}  production -> {found.version}, which is {found.restores} again")
     screen.line("", "Vectors of the two models do not mix: an index that was built with the other one is built anew.")
+
+
+@production.command()
+def certify(url: Url, served: Served = LATEST) -> None:
+    """Check that a running server of embeddings makes the vectors that were tested; exit with 1 if it does not."""
+    from components.hub import certify as certifying
+    from components.hub.serving import connected
+    from pipelines.production import parity_of
+
+    screen = Screen(sys.stdout)
+    known = parity_of(served)
+    with connected(url) as server:
+        for label, text in certifying.certify(server, known):
+            screen.line(label, text)
+    screen.line("CERTIFIED", f"{server.host} serves the model {known.fingerprint[:8]} as it was tested")
 
 
 def tell_production(screen: Screen, record: dict[str, Any], recipe: Path) -> None:

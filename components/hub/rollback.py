@@ -19,8 +19,8 @@ from components.store.models import ModelStore, Promotion
 NAMES = "See `touchstone history`: its versions, or the first eight digits of a revision."
 
 
-def choose(store: ModelStore, name: str) -> Promotion:
-    """The promotion that `name` means: a version, or a revision's first digits (eight at least).
+def choose(store: ModelStore, name: str | None) -> Promotion:
+    """The promotion that `name` means: a version, a revision's first digits (eight at least), None for production's.
 
     Raises:
         UserError: NOTHING_PROMOTED, NO_SUCH_REVISION.
@@ -28,6 +28,8 @@ def choose(store: ModelStore, name: str) -> Promotion:
     known = list(store.history())
     if not known:
         raise UserError("NOTHING_PROMOTED", f"nothing was ever promoted to {store.address}")
+    if name is None:
+        return known[0]
     found = [one for one in known if one.version == name or (len(name) >= 8 and one.revision.startswith(name))]
     if not found:
         raise UserError("NO_SUCH_REVISION", f"{store.address} never had {name} in production", fix=NAMES)

@@ -1,4 +1,4 @@
-"""The commands about what is in production: `touchstone approve | history | rollback | certify`.
+"""The commands about what is in production: `touchstone approve | history | rollback | verify | certify`.
 
 `pipelines.cli` takes them in beside its own.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,9 @@ Waiting = Annotated[str, typer.Argument(metavar="RUN", help="A run that waits: i
 Reason = Annotated[str, typer.Option(help="Why, in a line; it stands in the promotion and in the model's card.")]
 Key = Annotated[Path, typer.Option(envvar="TOUCHSTONE_APPROVAL_KEY", help="Your private key (Ed25519), a file.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version or revision that `history` lists.")]
+Revision = Annotated[
+    str | None, typer.Argument(metavar="REVISION", help="A version or revision; production's without.")
+]
 Url = Annotated[str, typer.Argument(metavar="URL", help="Of the server, such as http://host:8080; /v1 may follow.")]
 Served = Annotated[Path, typer.Argument(metavar="RECIPE|FOLDER", help="The line, or a promoted model's folder.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in a line; it stands in the history.")]
@@ -66,6 +70,23 @@ def rollback(recipe: RecipePath, version: Version, reason: Why) -> None:
         found = back.rollback(open_models(line.target), version, reason)
     screen.line("rolled back", f"{line.target}  production -> {found.version}, which is {found.restores} again")
     screen.line("", "Vectors of the two models do not mix: an index that was built with the other one is built anew.")
+
+
+@production.command()
+def verify(recipe: RecipePath, revision: Revision = None) -> None:
+    """Check a promoted revision anew: its files, what they are, that it works; exit with 1 at the first finding."""
+    from components.hub import verify as verifying
+    from components.hub.rollback import choose
+    from components.store.stores import open_models
+    from pipelines import local
+
+    screen, line = Screen(sys.stdout), read(recipe)
+    with local.object_store(line), tempfile.TemporaryDirectory() as work:
+        store = open_models(line.target)
+        promotion = choose(store, revision)
+        for label, text in verifying.verify(store, promotion, Path(work)):
+            screen.line(label, text)
+    screen.line("VERIFIED", f"{line.target}  revision {promotion.revision[:8]}, {promotion.version}")
 
 
 @production.command()

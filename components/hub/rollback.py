@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.hub.moving import move
+from components.hub.verify import same
 from components.store.digests import digest
-from components.store.errors import TouchstoneError, UserError
-from components.store.intake import fingerprint, inspect
+from components.store.errors import UserError
 from components.store.models import ModelStore, Promotion
 
 NAMES = "See `touchstone history`: its versions, or the first eight digits of a revision."
@@ -61,7 +61,8 @@ def rollback(store: ModelStore, name: str, reason: str) -> Promotion:
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
         folder.mkdir()
-        _bring(store, wanted, folder)
+        store.fetch(wanted.revision, folder)
+        same(wanted, folder)  # nothing becomes production that could not be loaded from there
         done = move(
             store, planned, lambda now: now is not None and now.id == head.id, lambda one: store.promote(one, folder)
         )
@@ -69,12 +70,3 @@ def rollback(store: ModelStore, name: str, reason: str) -> Promotion:
         found = f"{done.promotion.version} now"
         raise UserError("LOST_RACE", "production moved meanwhile", found=found, fix="Look at it, then roll back again.")
     return done.promotion
-
-
-def _bring(store: ModelStore, wanted: Promotion, folder: Path) -> None:
-    """Fetch the revision: nothing becomes production that could not be loaded from there."""
-    store.fetch(wanted.revision, folder)
-    found = fingerprint(inspect(folder))
-    if found != wanted.fingerprint:
-        what = f"revision {wanted.revision[:8]} is not the model that was promoted as {wanted.version}"
-        raise TouchstoneError("MODEL_UNREADABLE", what, found=found[:8], expected=wanted.fingerprint[:8])

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from components.store.models import Promotion
+from components.store.s3 import Folder
 from pipelines import cli
 from tests.hub.test_publish import Line
 from tests.servers.embeddings_server import embeddings
@@ -62,3 +63,12 @@ def test_without_parity_texts_or_a_promotion_nothing_is_certified(line: Line, ty
     assert (code, "nothing was ever promoted" in error) == (2, True)
     code, _, error = typed("certify", "http://127.0.0.1:9")
     assert (code, "parity.json cannot be used" in error, "Name the parity.json" in error) == (2, True, True)
+
+
+def test_production_is_verified_and_a_name_it_never_had_is_not(line: Line, promoted: Promotion, typed: Typed) -> None:
+    code, shown, _ = typed("verify", "recipe.yaml")
+    assert code == 0 and f"VERIFIED     {line.hub}  revision {promoted.revision[:8]}" in shown
+    assert typed("verify", "recipe.yaml", "v1999.01.01-1")[0] == 2
+    Folder(line.hub).write(f"revisions/{promoted.revision}/model.safetensors", b"another")
+    code, shown, error = typed("verify", "recipe.yaml", promoted.version)
+    assert (code, "VERIFIED" in shown, "has another sha256" in error) == (1, False, True)

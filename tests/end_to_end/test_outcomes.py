@@ -18,15 +18,19 @@ from typing import Any
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from components.corpus import documents
 from components.gate.approval_config import ApprovalConfig
 from components.gate.files import replay
+from components.pairs import judged
 from components.pairs.config import FiltersConfig
+from components.store.artifact import Artifact
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.signing import verify
 from components.store.state import State
 from components.training.dev import DevSet
-from pipelines import demo, local
+from examples import search
+from pipelines import artifacts, demo, local
 from pipelines.screen import Screen, draw_pairs
 from tests.end_to_end.conftest import Line, pages
 from tests.gate.test_approval import ANN, public
@@ -53,6 +57,22 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     assert replay(Path("runs/latest")).decision == "PROMOTE"
     assert verdict(line.first)["against"] == "base"
     assert Path("runs/latest/report.html").read_text().startswith("<!doctype html>")
+
+
+def test_the_example_answers_with_what_was_promoted(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = artifacts.of_run(Path("runs/latest"), line.recipe.name)
+    known = judged.read(Artifact.open(kept["judged"], "judged"))
+    uris = {row["id"]: row["uri"] for row in documents.rows(Artifact.open(kept["documents"], "documents"))}
+    search.main([query.text for query in known])
+    told = re.split(r"\n\n", capsys.readouterr().out)
+    assert re.search(r"passages, [\d,]+ tokens in .* a million would take", told[0]) and "all vectors change" in told[0]
+    found = 0
+    for query, answer in zip(known, told[1:], strict=True):
+        right = {"/".join(uris[document].rsplit("/", 2)[1:]).removesuffix(".html") for document in query.relevant}
+        shown = [line.split()[1] for line in answer.splitlines()[1:]]
+        assert answer.startswith(query.text) and len(shown) == 5
+        found += bool(right & set(shown))
+    assert found > len(known) * 0.4, f"{found} of {len(known)}"
 
 
 def test_pairs_and_leakage_can_be_seen_before_anything_is_trained(line: Line) -> None:

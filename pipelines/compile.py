@@ -45,7 +45,9 @@ def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
         heads = [tasks.fresh(recipe.state, model).output for model in models]
         with dsl.If(digest != "", name="listed"):
             roles = zip(heads, ("base", "champion"), strict=True)
-            base, champion = (tasks.fresh(recipe.state, pull(model=head, role=role)).output for head, role in roles)
+            terms = {"base": recipe.terms.model_dump(), "champion": {}}
+            pulls = (pull(model=head, role=role, terms=terms[role]) for head, role in roles)
+            base, champion = (tasks.fresh(recipe.state, task).output for task in pulls)
             documents = tasks.documents(recipe, digest)
             found = tasks.mined(recipe, digest, documents, base)
             made = tasks.hardened(recipe, found, base, champion, recipe.gpus)  # a parameter would not get into the `if`

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -13,11 +13,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from components.corpus.config import Address, CorpusConfig, Source
 from components.gate.approval_config import ApprovalConfig
 from components.gate.config import GateConfig
+from components.hub.declared import Declared
 from components.pairs.config import PairsConfig
-from components.store.addresses import ModelAddress, on_hub
+from components.store.addresses import ModelAddress, on_hub, split_reference
 from components.store.config import Config
 from components.store.digests import digest
 from components.store.errors import UserError
+from components.store.licence import UNKNOWN, Terms, non_commercial
 from components.training.config import TrainingConfig
 
 NO_MATTER: Any = {
@@ -25,6 +27,7 @@ NO_MATTER: Any = {
     "allow_floating": True,
     "gpus": True,
     "approval": True,
+    "licences": True,
     "corpus": {"shard_bytes", "shards_at_once"},
 }
 """What changes how fast a run is or who is asked, and nothing of what it makes."""
@@ -47,6 +50,10 @@ class Recipe(Config):
 
     base_model: str = Field(min_length=1)
     """The model to start from: `s3://bucket/prefix@revision`, `hf://owner/name@commit`, or a folder."""
+
+    licences: dict[str, Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f|<>]{1,100}$")]] = {}
+    """Address -> licence of what lies there: of data, for the model's card; of the base (without its revision) where
+    its own card names none, or where somebody agreed on other terms."""
 
     corpus: CorpusConfig
     pairs: PairsConfig
@@ -83,6 +90,32 @@ class Recipe(Config):
             if other.startswith(one):
                 raise ValueError(f"addresses that lie apart; {other} lies in {one}")
         return self
+
+    @model_validator(mode="after")
+    def _licensed(self) -> Recipe:
+        """A licence of what is not read says nothing; and what is read must allow what the model is for."""
+        known = {source.uri for sources in self.places.values() for source in sources}
+        if unread := sorted(self.licences.keys() - known - {split_reference(self.base_model)[0]}):
+            raise ValueError(f"licences of what the recipe reads; nothing else names {unread[0]}")
+        barred = [uri for uri in sorted(known & self.licences.keys()) if non_commercial(self.licences[uri])]
+        if self.pairs.commercial and barred:
+            raise ValueError(f"data that may be used commercially; {barred[0]} is under {self.licences[barred[0]]}")
+        return self
+
+    @property
+    def terms(self) -> Terms:
+        """What is said about the base's licence."""
+        address = split_reference(self.base_model)[0]
+        bases = {name: licence for name, licence in self.licences.items() if name == address}
+        return Terms(commercial=self.pairs.commercial, bases=bases)
+
+    @property
+    def declared(self) -> Declared:
+        """What the model's card tells of the recipe."""
+        general = {self.pairs.general.uri: self.pairs.general.licence} if self.pairs.general else {}
+        known = general | self.licences
+        licences = {role: [known.get(source.uri, UNKNOWN) for source in found] for role, found in self.places.items()}
+        return Declared(name=self.name, recipe=self.digest, licences=licences)
 
     @property
     def places(self) -> dict[str, list[Source]]:

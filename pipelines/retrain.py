@@ -39,8 +39,9 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
             with dsl.If(todo.output == "RETRAIN", name="something-new"):
                 gate = recipe.gate.model_dump(mode="json", exclude_none=True)
                 left = fresh(afford(state=state, champion=head, config=gate))
-                base = recorded(pull(model=base_reference, role="base")).after(left).output
-                champion = fresh(pull(model=head, role="champion")).output
+                terms = recipe.terms.model_dump()
+                base = recorded(pull(model=base_reference, role="base", terms=terms)).after(left).output
+                champion = fresh(pull(model=head, role="champion", terms={})).output
                 documents = tasks.documents(recipe, digest)
                 mined = tasks.mined(recipe, digest, documents, base)
                 pairs, training = tasks.trained(recipe, mined, base, champion, gpus)
@@ -71,7 +72,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     page = fresh(report(state=state, run=run, **proof, **shown, **data))
                     with dsl.If(verdict.outputs["Output"] == "PUBLISH", name="to-be-published"):
                         production = {"target": target, "champion": head, "approval": approval}
-                        production |= {"parity": scored["parity"]}
+                        production |= {"parity": scored["parity"], "declared": recipe.declared.model_dump()}
                         fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
 
     return pipeline

@@ -10,6 +10,7 @@ def publish(
     target: str,
     champion: str,
     approval: dict[str, object],
+    declared: dict[str, object],
     candidate: dsl.Input[dsl.Model],
     verdict: dsl.Input[dsl.Dataset],
     parity: dsl.Input[dsl.Dataset],
@@ -24,6 +25,7 @@ def publish(
         target: The model store.
         champion: The pinned reference that the candidate was judged against, "" for none.
         approval: The recipe's section `approval`.
+        declared: What the model's card tells of the recipe.
         candidate: The model to promote.
         verdict: The verdict that promotes it.
         parity: What it makes of public texts; the files that ship must make the same.
@@ -34,11 +36,12 @@ def publish(
         from pathlib import Path
 
         from components.gate.approval_config import ApprovalConfig
+        from components.hub.declared import Declared
         from components.hub.publish import publish as promote
 
-        checked = ApprovalConfig.parse(approval, where="approval")
+        checked, told = ApprovalConfig.parse(approval, where="approval"), Declared.parse(declared, where="declared")
         proof = {"candidate": Path(candidate.path), "verdict": Path(verdict.path), "parity": Path(parity.path)}
-        found = promote(state, run, target, champion, approval=checked, **proof)
+        found = promote(state, run, target, champion, approval=checked, declared=told, **proof)
         note(found.told(target), **found.record(target))
 
 

@@ -17,3 +17,9 @@ def is_store(address: str) -> bool:
 def on_hub(address: str) -> bool:
     """Whether an address names a repository of the Hugging Face Hub."""
     return address.startswith("hf://")
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """`address@revision` in its two parts; the revision is empty when the reference floats."""
+    address, at, revision = reference.rpartition("@")
+    return (address, revision) if at and "/" not in revision else (reference, "")

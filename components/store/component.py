@@ -21,12 +21,13 @@ def resolve(model: str, floating: bool = True, base: bool = False) -> str:
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
-def pull(model: str, role: str, out: dsl.Output[dsl.Model]) -> None:
+def pull(model: str, role: str, terms: dict[str, object], out: dsl.Output[dsl.Model]) -> None:
     """Fetch a pinned model, refuse it unless it is safe to load, keep it as an artifact.
 
     Args:
         model: `address@revision`, or "" for none.
         role: `base` must be readable; a `champion` that is not makes the gate hold.
+        terms: What the recipe says about the licence of a base.
         out: The model, or the word that there is none.
     """
     from components.store.events import step
@@ -34,9 +35,10 @@ def pull(model: str, role: str, out: dsl.Output[dsl.Model]) -> None:
     with step("pull"):
         from pathlib import Path
 
+        from components.store.licence import Terms
         from components.store.pull import pull as fetch
 
-        fetch(model, Path(out.path), optional=role == "champion")
+        fetch(model, Path(out.path), optional=role == "champion", terms=Terms.parse(terms, where="terms"))
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)

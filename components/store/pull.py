@@ -5,9 +5,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from components.store.addresses import is_store, on_hub
+from components.store.addresses import is_store, on_hub, split_reference
 from components.store.errors import TouchstoneError, UserError
-from components.store.models import FolderModels, split_reference, write_absence, write_model
+from components.store.licence import ANY, Terms
+from components.store.models import FolderModels, write_absence, write_model
 from components.store.stores import open_models
 
 PERMANENT = {"MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL"}
@@ -41,7 +42,7 @@ def pin(reference: str, *, floating: bool = True, base: bool = False) -> str:
     return pinned
 
 
-def pull(reference: str, out: Path, *, optional: bool) -> None:
+def pull(reference: str, out: Path, *, optional: bool, terms: Terms = ANY) -> None:
     """Fetch the pinned model into a model artifact at `out`.
 
     Args:
@@ -49,12 +50,16 @@ def pull(reference: str, out: Path, *, optional: bool) -> None:
         out: Where the artifact goes.
         optional: For a champion: one that cannot be read becomes an artifact that says so, and the gate holds.
             Otherwise that is an error.
+        terms: What the recipe says about the licence of a base.
+
+    Raises:
+        UserError: LICENCE_REFUSED, and what reading the model store and intake raise.
     """
     if not reference:
         write_absence(out, reference="", problem="")
         return
     try:
-        _pull(reference, out)
+        _pull(reference, out, terms)
     except TouchstoneError as error:
         if not optional or error.code not in PERMANENT:
             raise
@@ -71,7 +76,7 @@ def _revision(address: str, *, base: bool) -> str:
     return HubModels(address).latest()
 
 
-def _pull(reference: str, out: Path) -> None:
+def _pull(reference: str, out: Path, terms: Terms) -> None:
     address, revision = split_reference(reference)
     if not revision:
         raise UserError("FLOATING_MODEL", f"{reference} names no revision", expected="address@revision")
@@ -79,4 +84,4 @@ def _pull(reference: str, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         store.fetch(revision, Path(work))
-        write_model(out, Path(work), reference=reference)
+        write_model(out, Path(work), reference=reference, terms=terms)

@@ -15,7 +15,7 @@ from components.gate.approval_config import ApprovalConfig
 from components.gate.config import GateConfig
 from components.hub.declared import Declared
 from components.pairs.config import PairsConfig
-from components.store.addresses import ModelAddress, on_hub, split_reference
+from components.store.addresses import BUCKET, ModelAddress, bare, on_hub, split_reference
 from components.store.config import Config
 from components.store.digests import digest
 from components.store.errors import UserError
@@ -73,7 +73,9 @@ class Recipe(Config):
     @classmethod
     def _pinned(cls, reference: str, known: ValidationInfo) -> str:
         """A base that changes under its address changes what a run means, and nothing would say so."""
-        revision = reference.rpartition("/")[2].partition("@")[2]
+        address, revision = split_reference(reference)
+        if "://" in reference and not re.fullmatch(rf"{BUCKET}|hf://[A-Za-z0-9_./-]+", address):
+            raise ValueError("s3://bucket/prefix@revision, hf://owner/name@commit, or a folder")
         if "://" in reference and not revision and not known.data.get("allow_floating"):
             raise ValueError("pinned, as in s3://bucket/prefix@revision; or set allow_floating: true")
         if on_hub(reference) and revision and not re.fullmatch("[0-9a-f]{40}", revision):
@@ -96,7 +98,7 @@ class Recipe(Config):
         """A licence of what is not read says nothing; and what is read must allow what the model is for."""
         known = {source.uri for sources in self.places.values() for source in sources}
         if unread := sorted(self.licences.keys() - known - {split_reference(self.base_model)[0]}):
-            raise ValueError(f"licences of what the recipe reads; nothing else names {unread[0]}")
+            raise ValueError(f"licences of what the recipe reads; nothing else names {bare(unread[0])}")
         barred = [uri for uri in sorted(known & self.licences.keys()) if non_commercial(self.licences[uri])]
         if self.pairs.commercial and barred:
             raise ValueError(f"data that may be used commercially; {barred[0]} is under {self.licences[barred[0]]}")
@@ -143,7 +145,14 @@ def read(path: Path) -> Recipe:
     except OSError as error:
         raise UserError("NO_RECIPE", f"{path} cannot be read", found=(error.strerror or "").lower()) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError("RECIPE_INVALID", f"{path} is no YAML", found=" ".join(str(error).split())) from None
+        raise UserError("RECIPE_INVALID", f"{path} is no YAML", found=_broken(error)) from None
     if not isinstance(values, dict):
         raise UserError("RECIPE_INVALID", f"{path} is no recipe", expected="keys and values")
     return Recipe.parse(values, where=str(path))
+
+
+def _broken(error: yaml.YAMLError | UnicodeDecodeError) -> str:
+    """Where and why, without the line itself: a key may stand in it."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return f"{error.problem} in line {error.problem_mark.line + 1}"
+    return "something that is no text" if isinstance(error, UnicodeDecodeError) else "a character that YAML forbids"

@@ -75,7 +75,7 @@ class Card:
         """The sealed test's means, and beside nDCG@10 the gains that were tested."""
         verdict = self.verdict
         gains = {
-            NAMES[other]: {"gain": round(one["gain"], 4), "interval_95": [round(end, 4) for end in one["interval"]]}
+            NAMES[other]: {"gain": round(one["gain"], 3), "interval_95": [round(end, 3) for end in one["interval"]]}
             for other, one in verdict.comparisons.items()
         }
         for metric, name in METRICS.items():
@@ -87,7 +87,7 @@ class Card:
                 dataset_args={"queries": verdict.queries, "passages": verdict.passages},
                 metric_type=metric,
                 metric_name=name if self.served == CANDIDATE else f"{name}, fused with BM25",
-                metric_value=round(verdict.models[self.served][metric], 4),
+                metric_value=round(verdict.models[self.served][metric], 3),
                 metric_args={"gains": gains} if metric == "ndcg@10" else None,
             )
 
@@ -98,10 +98,10 @@ class Card:
                 task_name="Information Retrieval",
                 dataset_type=name,
                 dataset_name=f"Guard {name}",
-                dataset_args={"queries": found["queries"]},
+                dataset_args={"queries": int(found["queries"])},
                 metric_type="ndcg@10",
                 metric_name=METRICS["ndcg@10"],
-                metric_value=round(found[CANDIDATE], 4),
+                metric_value=round(found[CANDIDATE], 3),
             )
 
     def _slices(self) -> dict[str, Any]:

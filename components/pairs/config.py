@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from components.corpus.config import Address
+from components.store.addresses import Endpoint
 from components.store.config import Config
 from components.store.licence import non_commercial
 
@@ -62,8 +63,8 @@ Kind = Literal["question", "keywords", "claim", "how-to"]
 class Asked(Config):
     """A language model behind an OpenAI-compatible endpoint."""
 
-    endpoint: str = Field(pattern=r"^https?://")
-    """The address up to and with `/v1`."""
+    endpoint: Endpoint
+    """The address up to and with `/v1`, without a user, a password or a query: keys come from the environment."""
     model: str = Field(min_length=1)
     """The model's name there."""
     key: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z0-9_]*API_KEY$")

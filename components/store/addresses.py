@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
 
-ModelAddress = Annotated[str, Field(pattern=r"^(s3://[^/]+(/.*)?|hf://[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)$")]
+BUCKET = r"s3://[^/@:\s]+(/.*)?"
+"""An S3 address. A recipe is kept, compiled and shown: no address in one may carry a user, a password or a query."""
+
+ModelAddress = Annotated[str, Field(pattern=rf"^({BUCKET}|hf://[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+)$")]
+Endpoint = Annotated[str, Field(pattern=r"^https?://[^/@?#\s]+(/[^@?#\s]*)?$")]
+
+
+_CARRIED = re.compile(r"(?<=//)[^/\s'\"]*@|\?[^\s'\"]*")
+
+
+def bare(text: str) -> str:
+    """A text without what its addresses carry: user and password, query."""
+    return _CARRIED.sub("...", text) if "://" in text else text
 
 
 def is_store(address: str) -> bool:

@@ -86,7 +86,7 @@ def documents() -> Iterator[tuple[str, bytes]]:
     yield "canaries/title.html", page(f"The perch {next(words)}", "<p>A perch is where a bird sits.</p>")
     yield (
         "canaries/heading.html",
-        page("Nest", f"<h2>How {next(words)} is built</h2><p>{'Of twigs and moss. ' * 9}</p>"),
+        page("Nest", f"<h2>How {next(words)} is built</h2><p>{'Of moss. ' * 20}</p>"),
     )
     yield "canaries/list.html", page("Seed", f"<ul><li>millet</li><li>{next(words)}</li></ul>")
     yield "canaries/table.html", page("Cage", f"<table><tr><th>part</th></tr><tr><td>{next(words)}</td></tr></table>")
@@ -95,7 +95,7 @@ def documents() -> Iterator[tuple[str, bytes]]:
     yield "canaries/hidden.html", page("Moult", f"<!-- {next(words)} --><script>var a = 1</script>")
     yield (
         "canaries/notes.md",
-        f"# Feather\n\n## Of {next(words)}\n\n{'A feather keeps a bird warm and dry. ' * 9}".encode(),
+        f"# Feather\n\n## Of {next(words)}\n\n{'A feather keeps it dry. ' * 9}".encode(),
     )
     yield "canaries/notes.txt", f"{'A claw holds on to the perch. ' * 9}{next(words)}\n".encode()
     yield "canaries/mailed.txt", f"{'Write to the keeper of the aviary. ' * 9}{next(words)}@example.com\n".encode()

@@ -154,9 +154,16 @@ def test_one_trained_on_shuffled_positives_is_held(line: Line) -> None:
     source = line.recipe.corpus.sources[0].uri
     assert demo.upload(Folder(source), shuffled()) > 700
     record = line.run()
-    assert record["outcome"] == "HELD", verdict(record)
-    assert verdict(record)["decision"] == "HOLD_NOT_BETTER"
+    assert (record["outcome"], record["decision"]) == ("HELD", "HOLD_NOT_BETTER"), "by dev already, or by the gate"
     assert line.hub() == hub
+
+
+def test_a_step_that_dies_of_a_text_does_not_quote_it(line: Line) -> None:
+    judged = Folder(line.recipe.pairs.judged or "")
+    judged.write("queries.jsonl", judged.read("queries.jsonl") + f'{{"_id": "{canaries.TOLD[0]}'.encode())
+    record = line.run()
+    assert (record["outcome"], record["error"]["code"]) == ("FAILED", "BAD_JUDGED_QUERIES")
+    assert "BAD_JUDGED_QUERIES" in Path("runs/latest/report.html").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +175,15 @@ def remains(line: Line) -> canaries.Files:
 
 def test_a_secret_around_the_run_or_beside_the_recipe_is_nowhere(remains: canaries.Files, s3: S3Server) -> None:
     names = {name.rpartition("/")[2] for name, _ in remains}
-    assert names >= {"log.jsonl", "output.log", "pipeline.yaml", "README.md", "record.json", "ledger.json", "head.json"}
+    assert names >= {
+        "log.jsonl",
+        "output.log",
+        "pipeline.yaml",
+        "README.md",
+        "record.json",
+        "ledger.json",
+        "production.json",
+    }
     assert not canaries.found([*canaries.SECRETS, s3.access_key, s3.secret_key], remains)
 
 

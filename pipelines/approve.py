@@ -10,6 +10,7 @@ from typing import Any
 from components.gate.approval import Approval, keep, load_key, sign, verify
 from components.hub.approved import review, unmoved
 from components.store.errors import TouchstoneError, UserError
+from components.store.signing import ready
 from components.store.state import State
 from pipelines import local
 from pipelines.recipe import Recipe
@@ -52,6 +53,7 @@ def signed(recipe: Recipe, run: str, reason: str, key: Path) -> Approval:
     Raises:
         UserError: what `components.hub.approved.review`, `load_key`, `sign` and `verify` raise.
     """
+    ready(recipe.signing)
     waiting = review(recipe.state, run, recipe.target)
     unmoved(waiting)
     made = sign(waiting.staged, reason, _key(key), recipe.approval)

@@ -161,7 +161,7 @@ def rollback(recipe: RecipePath, version: Version, reason: Why) -> None:
 
     screen, line = Screen(sys.stdout), read(recipe)
     with local.object_store(line):
-        found = back.rollback(open_models(line.target), version, reason)
+        found = back.rollback(open_models(line.target), version, reason, line.signing)
     screen.line("rolled back", f"{line.target}  production -> {found.version}, which is {found.restores} again")
     screen.line("", "Vectors of the two models do not mix: an index that was built with the other one is built anew.")
 

@@ -7,7 +7,7 @@ from kfp import compiler, dsl
 
 from components.corpus.component import describe
 from components.pairs.component import tell
-from components.store.component import pull, resolve
+from components.store.component import resolve
 from pipelines import tasks
 from pipelines.promote import promote
 from pipelines.recipe import Recipe
@@ -44,10 +44,8 @@ def pairs(recipe: Recipe) -> dsl.base_component.BaseComponent:
         models = [resolve(model=base_model, floating=recipe.allow_floating, base=True), resolve(model=recipe.target)]
         heads = [tasks.fresh(recipe.state, model).output for model in models]
         with dsl.If(digest != "", name="listed"):
-            roles = zip(heads, ("base", "champion"), strict=True)
-            terms = {"base": recipe.terms.model_dump(), "champion": {}}
-            pulls = (pull(model=head, role=role, terms=terms[role]) for head, role in roles)
-            base, champion = (tasks.fresh(recipe.state, task).output for task in pulls)
+            base = tasks.pulled(recipe, "base", heads[0]).set_caching_options(False).output
+            champion = tasks.pulled(recipe, "champion", heads[1]).set_caching_options(False).output
             documents = tasks.documents(recipe, digest)
             found = tasks.mined(recipe, digest, documents, base)
             made = tasks.hardened(recipe, found, base, champion, recipe.gpus)  # a parameter would not get into the `if`

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 from kfp import dsl
@@ -21,6 +21,7 @@ from kfp import dsl
 from components.store.errors import TouchstoneError
 from components.store.events import environment
 from components.store.pull import pull
+from components.store.signing_config import SigningConfig
 from components.store.state import State
 from pipelines.compile import compile_recipe
 from pipelines.preflight import listable, preflight
@@ -65,7 +66,7 @@ def run(recipe: Recipe, screen: Screen, *, force: bool, servers: list[int]) -> d
     watch.follow(_start(recipe, folder, {"force": force}))
     record = _collect(recipe, folder.name, folder)
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
-    record |= {"steps": watch.steps, "model": _keep_model(record, folder / "model")}
+    record |= {"steps": watch.steps, "model": _keep_model(record, folder / "model", recipe.signing)}
     (folder / "run.json").write_text(json.dumps(record, indent=1, sort_keys=True))
     _point_latest(folder)
     return record
@@ -112,7 +113,7 @@ def promote(recipe: Recipe, screen: Screen, *, run: str, servers: list[int]) -> 
     told(watch.log)
     record = _collect(recipe, run, folder)
     record |= {"seconds": round(time.monotonic() - start, 1), "peak_memory_bytes": watch.peak, "log": str(watch.log)}
-    record["model"] = _keep_model(record, folder / "model")
+    record["model"] = _keep_model(record, folder / "model", recipe.signing)
     _point_latest(folder)
     return record
 
@@ -219,7 +220,7 @@ def _collect(recipe: Recipe, name: str, folder: Path) -> dict[str, Any]:
     return record
 
 
-def _keep_model(record: dict[str, Any], folder: Path) -> str | None:
+def _keep_model(record: dict[str, Any], folder: Path, signing: SigningConfig) -> str | None:
     """Put the model that should be used now into `folder`: what production points at, else the base.
 
     Returns:
@@ -229,8 +230,9 @@ def _keep_model(record: dict[str, Any], folder: Path) -> str | None:
     if record["outcome"] == "FAILED":
         return None
     reference = f"{published['target']}@{published['revision']}" if published else inputs["champion"] or inputs["base"]
+    role: Literal["base", "champion"] = "champion" if published or inputs["champion"] else "base"
     try:
-        pull(reference, folder, optional=False)
+        pull(reference, folder, optional=False, signed=signing.asked(role))
     except TouchstoneError:
         return None
     return reference

@@ -8,6 +8,7 @@ from components.store.addresses import is_store, split_reference
 from components.store.errors import UserError
 from components.store.pull import pin
 from components.store.s3 import Folder
+from components.store.signing import ready
 from components.store.stores import open_models
 from pipelines.recipe import Recipe
 
@@ -19,6 +20,7 @@ def preflight(recipe: Recipe) -> None:
         UserError: whatever is wrong, with the fix.
     """
     listable(recipe)
+    ready(recipe.signing)
     open_models(recipe.target).head()
     if not pin(recipe.base_model, base=True):
         raise UserError(

@@ -15,7 +15,8 @@ def promote(recipe: Recipe) -> dsl.base_component.BaseComponent:
     @dsl.pipeline(name=f"touchstone-{recipe.name}-promote", description="Finish a promotion that a person approved.")
     def pipeline(run: str) -> None:
         known = {"state": state, "run": run, "target": target}
-        done = tasks.fresh(state, promote_approved(approval=recipe.approval.model_dump(mode="json"), **known))
+        asked = {name: getattr(recipe, name).model_dump(mode="json") for name in ("approval", "signing")}
+        done = tasks.fresh(state, promote_approved(**asked, **known))
         tasks.fresh(state, conclude(**known)).after(done)
 
     return pipeline

@@ -20,6 +20,7 @@ from components.store.config import Config
 from components.store.digests import digest
 from components.store.errors import UserError
 from components.store.licence import UNKNOWN, Terms, non_commercial
+from components.store.signing_config import SigningConfig
 from components.training.config import TrainingConfig
 
 NO_MATTER: Any = {
@@ -28,6 +29,7 @@ NO_MATTER: Any = {
     "gpus": True,
     "approval": True,
     "licences": True,
+    "signing": True,
     "corpus": {"shard_bytes", "shards_at_once"},
 }
 """What changes how fast a run is or who is asked, and nothing of what it makes."""
@@ -62,6 +64,7 @@ class Recipe(Config):
     """Name -> a benchmark in BEIR layout that must not get worse."""
     gate: GateConfig = GateConfig()
     approval: ApprovalConfig = ApprovalConfig()
+    signing: SigningConfig = SigningConfig()
 
     gpus: str = Field("0", pattern=r"^[0-9]+$")
     """GPUs of the training pod, as a string; "0" is the processor."""

@@ -16,7 +16,7 @@ from components.evaluation.component import evaluate
 from components.gate.component import abstain, afford, decide, unseal
 from components.hub.component import publish
 from components.report.component import finish, report
-from components.store.component import check, pull, resolve
+from components.store.component import check, resolve
 from pipelines import tasks
 from pipelines.recipe import Recipe
 
@@ -24,8 +24,8 @@ from pipelines.recipe import Recipe
 def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The pipeline of one recipe; its parameters are what an operator changes between runs."""
     state, target = recipe.state, recipe.target
-    fresh, recorded = partial(tasks.fresh, state), partial(tasks.recorded, state)
-    approval = recipe.approval.model_dump(mode="json")
+    fresh = partial(tasks.fresh, state)
+    approval, signing = (part.model_dump(mode="json") for part in (recipe.approval, recipe.signing))
 
     @dsl.pipeline(name=f"touchstone-{recipe.name}", description="Retrain, and promote only what proved better.")
     def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus, force: bool = False) -> None:
@@ -39,9 +39,8 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
             with dsl.If(todo.output == "RETRAIN", name="something-new"):
                 gate = recipe.gate.model_dump(mode="json", exclude_none=True)
                 left = fresh(afford(state=state, champion=head, config=gate))
-                terms = recipe.terms.model_dump()
-                base = recorded(pull(model=base_reference, role="base", terms=terms)).after(left).output
-                champion = fresh(pull(model=head, role="champion", terms={})).output
+                base = tasks.pulled(recipe, "base", base_reference).after(left).output
+                champion = tasks.pulled(recipe, "champion", head).set_caching_options(False).output
                 documents = tasks.documents(recipe, digest)
                 mined = tasks.mined(recipe, digest, documents, base)
                 pairs, training = tasks.trained(recipe, mined, base, champion, gpus)
@@ -72,7 +71,8 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     page = fresh(report(state=state, run=run, **proof, **shown, **data))
                     with dsl.If(verdict.outputs["Output"] == "PUBLISH", name="to-be-published"):
                         production = {"target": target, "champion": head, "approval": approval}
-                        production |= {"parity": scored["parity"], "declared": recipe.declared.model_dump()}
+                        production |= {"signing": signing, "declared": recipe.declared.model_dump()}
+                        production |= {"parity": scored["parity"]}
                         fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
 
     return pipeline

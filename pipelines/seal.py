@@ -53,7 +53,7 @@ def _request(recipe: Recipe, run: str, paths: dict[str, str]) -> dict[str, Any]:
     corpus = recipe.corpus
     where = {"state": recipe.state, "run": run, "base": recipe.base_model, "target": recipe.target, "paths": paths}
     tokens = (corpus.passage_tokens, corpus.passage_overlap)
-    sections = {"pairs": recipe.pairs, "gate": recipe.gate}
+    sections = {"pairs": recipe.pairs, "gate": recipe.gate, "signing": recipe.signing}
     told = {name: part.model_dump(mode="json", exclude_none=True) for name, part in sections.items()}
     return {**where, **told, "sources": [source.uri for source in corpus.sources], "tokens": tokens}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 
 from components.corpus import component as corpus
 from components.pairs import component as pairs
+from components.store.component import pull
 from components.training.component import train
 from pipelines.recipe import Recipe
 
@@ -31,6 +32,13 @@ def snapshot(recipe: Recipe) -> Any:
         for role, sources in recipe.places.items()
     }
     return fresh(recipe.state, corpus.snapshot(state=recipe.state, places=places)).output
+
+
+def pulled(recipe: Recipe, role: Literal["base", "champion"], reference: Any) -> PipelineTask:
+    """The model that plays this role, signed if that is asked of it, and licensed if it is the base."""
+    signing = recipe.signing.asked(role).model_dump(mode="json")
+    terms = recipe.terms.model_dump() if role == "base" else {}
+    return recorded(recipe.state, pull(model=reference, role=role, signing=signing, terms=terms))
 
 
 def documents(recipe: Recipe, digest: Any) -> Any:

@@ -36,6 +36,7 @@ from components.store.errors import TouchstoneError, UserError
 from components.store.events import note, step
 from components.store.models import Model
 from components.store.pull import pin, pull
+from components.store.signing_config import OFF, SigningConfig
 from components.store.state import State
 
 
@@ -53,6 +54,7 @@ class Request:
         tokens: The longest passage, and how much of it the next one repeats.
         pairs: The recipe's section.
         gate: The recipe's section.
+        signing: The recipe's section.
     """
 
     state: str
@@ -64,12 +66,14 @@ class Request:
     tokens: tuple[int, int]
     pairs: PairsConfig
     gate: GateConfig
+    signing: SigningConfig = OFF
 
     @classmethod
     def read(cls, path: Path) -> Request:
         """The request in a file."""
         asked = json.loads(path.read_bytes())
         checked = {"pairs": PairsConfig.parse(asked["pairs"], where="pairs"), "tokens": tuple(asked["tokens"])}
+        checked["signing"] = SigningConfig.parse(asked.get("signing", {}), where="signing")
         return cls(**asked | checked | {"gate": GateConfig.parse(asked["gate"], where="gate")})
 
     def open(self, kind: str) -> Artifact:
@@ -107,7 +111,7 @@ def _models(asked: Request, work: Path) -> dict[str, Model]:
     """The base, and the champion if there is one."""
     pinned = {BASE: pin(asked.base, base=True), CHAMPION: pin(asked.target)}
     for name, reference in pinned.items():
-        pull(reference, work / name, optional=False)
+        pull(reference, work / name, optional=False, signed=asked.signing.asked("base" if name == BASE else "champion"))
     found = {name: Model.open(work / name) for name in pinned}
     return {name: model for name, model in found.items() if name == BASE or model.present}
 

@@ -19,12 +19,13 @@ from components.gate.verdict import Verdict
 from components.hub import card
 from components.hub.moving import Published
 from components.hub.parity import check
-from components.hub.publish import promote, promoted
+from components.hub.publish import promote, promoted, vouch
 from components.store.addresses import split_reference
 from components.store.digests import canonical
 from components.store.errors import UserError
 from components.store.intake import fingerprint, inspect
 from components.store.models import Promotion
+from components.store.signing_config import OFF, SigningConfig
 from components.store.state import State
 from components.store.stores import open_models
 
@@ -93,7 +94,9 @@ def unmoved(found: Review) -> None:
         raise UserError("LOST_RACE", f"production has moved since run {found.staged.run} was judged", **shown, fix=fix)
 
 
-def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) -> Published:
+def promote_approved(
+    state: str, run: str, target: str, config: ApprovalConfig, signing: SigningConfig = OFF
+) -> Published:
     """Promote what waits, if its approval holds, and put the outcome on the run's record; again it changes nothing.
 
     The revision in production is the staged one with a card that names the approval; a waiver stands in the ledger
@@ -103,7 +106,8 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
         state: The line's state.
         run: The run that waits.
         target: The model store.
-        config: Whose signature counts.
+        config: Whose approval counts.
+        signing: What the model in production is signed with.
 
     Raises:
         UserError: NOT_APPROVED, APPROVAL_REFUSED, and what `review` raises.
@@ -120,6 +124,7 @@ def promote_approved(state: str, run: str, target: str, config: ApprovalConfig) 
             raise UserError("NOT_APPROVABLE", f"{what} are not the candidate of run {run}")
         check(folder)
         card.approve(folder, approval)
+        vouch(folder, verdict, staged.verdict, state, run, signing)
         if waivable(verdict):
             ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)
         done = promote(store, folder, verdict, staged.verdict, staged.champion, run, approval)

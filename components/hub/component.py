@@ -11,6 +11,7 @@ def publish(
     champion: str,
     approval: dict[str, object],
     declared: dict[str, object],
+    signing: dict[str, object],
     candidate: dsl.Input[dsl.Model],
     verdict: dsl.Input[dsl.Dataset],
     parity: dsl.Input[dsl.Dataset],
@@ -26,6 +27,7 @@ def publish(
         champion: The pinned reference that the candidate was judged against, "" for none.
         approval: The recipe's section `approval`.
         declared: What the model's card tells of the recipe.
+        signing: The recipe's section `signing`.
         candidate: The model to promote.
         verdict: The verdict that promotes it.
         parity: What it makes of public texts; the files that ship must make the same.
@@ -38,29 +40,34 @@ def publish(
         from components.gate.approval_config import ApprovalConfig
         from components.hub.declared import Declared
         from components.hub.publish import publish as promote
+        from components.store.signing_config import SigningConfig
 
-        checked, told = ApprovalConfig.parse(approval, where="approval"), Declared.parse(declared, where="declared")
+        waits, signed = ApprovalConfig.parse(approval, where="approval"), SigningConfig.parse(signing, where="signing")
+        told = Declared.parse(declared, where="declared")
         proof = {"candidate": Path(candidate.path), "verdict": Path(verdict.path), "parity": Path(parity.path)}
-        found = promote(state, run, target, champion, approval=checked, declared=told, **proof)
+        found = promote(state, run, target, champion, approval=waits, declared=told, signing=signed, **proof)
         note(found.told(target), **found.record(target))
 
 
 @dsl.component(base_image="touchstone-train", install_kfp_package=False)
-def promote(state: str, run: str, target: str, approval: dict[str, object]) -> str:
+def promote(state: str, run: str, target: str, approval: dict[str, object], signing: dict[str, object]) -> str:
     """Finish the promotion that a person has approved, with every check again; returns the outcome.
 
     Args:
         state: The line's state.
         run: The run that waits.
         target: The model store.
-        approval: The recipe's section `approval`: whose signature counts.
+        approval: The recipe's section `approval`: whose word counts.
+        signing: The recipe's section `signing`: what the model in production is signed with.
     """
     from components.store.events import note, step
 
     with step("promote"):
         from components.gate.approval_config import ApprovalConfig
         from components.hub.approved import promote_approved
+        from components.store.signing_config import SigningConfig
 
-        found = promote_approved(state, run, target, ApprovalConfig.parse(approval, where="approval"))
+        asked = (ApprovalConfig.parse(approval, where="approval"), SigningConfig.parse(signing, where="signing"))
+        found = promote_approved(state, run, target, *asked)
         note(found.told(target), **found.record(target))
         return found.outcome

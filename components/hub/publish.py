@@ -22,10 +22,13 @@ from components.hub import card
 from components.hub.declared import Declared
 from components.hub.moving import Published, move
 from components.hub.parity import ship
+from components.hub.provenance import write_provenance
 from components.store.addresses import split_reference
 from components.store.digests import canonical, digest
 from components.store.errors import TouchstoneError
 from components.store.models import Model, ModelStore, Promotion
+from components.store.signing import sign
+from components.store.signing_config import OFF, SigningConfig
 from components.store.state import State
 from components.store.stores import open_models
 
@@ -55,6 +58,7 @@ def publish(
     parity: Path,
     approval: ApprovalConfig,
     declared: Declared,
+    signing: SigningConfig = OFF,
 ) -> Published | Waiting:
     """Promote the candidate or have it wait for a person, and put that on the run's record.
 
@@ -68,8 +72,10 @@ def publish(
         parity: The artifact of what the evaluation's candidate makes of public texts.
         approval: The recipe's section: whether a person has to approve.
         declared: What the card tells of the recipe.
+        signing: The recipe's section: whether what production points at is signed, and by whom.
 
     Raises:
+        UserError: What `components.store.signing.sign` raises.
         TouchstoneError: NOT_PROMOTABLE when the verdict is not about this candidate and this champion;
             NOT_SERVED_AS_TESTED when the files do not compute what was judged.
     """
@@ -86,9 +92,16 @@ def publish(
             staged = _staged(store.stage(folder), run, target, champion, judged, verdict_digest, approval)
             record.write("awaiting.json", canonical(Waiting(staged).record(target)))
             return Waiting(staged)
+        vouch(folder, judged, verdict_digest, state, run, signing)
         found = promote(store, folder, judged, verdict_digest, champion, run)
     record.write("publication.json", canonical(found.record(target)))
     return found
+
+
+def vouch(folder: Path, verdict: Verdict, verdict_digest: str, state: str, run: str, signing: SigningConfig) -> None:
+    """Put beside the weights where they come from, then the signature over all of it."""
+    write_provenance(folder, verdict, verdict_digest, state, run)
+    sign(folder, signing)
 
 
 def promote(

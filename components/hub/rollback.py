@@ -15,6 +15,8 @@ from components.store.digests import digest
 from components.store.errors import TouchstoneError, UserError
 from components.store.intake import fingerprint, inspect
 from components.store.models import ModelStore, Promotion
+from components.store.signing import verify
+from components.store.signing_config import OFF, SigningConfig
 
 NAMES = "See `touchstone history`: its versions, or the first eight digits of a revision."
 
@@ -34,19 +36,21 @@ def choose(store: ModelStore, name: str) -> Promotion:
     return found[-1]
 
 
-def rollback(store: ModelStore, name: str, reason: str) -> Promotion:
+def rollback(store: ModelStore, name: str, reason: str, signing: SigningConfig = OFF) -> Promotion:
     """Have production point at an earlier revision again; its files are fetched and checked first.
 
     Args:
         store: The line's model store.
         name: A version or revision of its history.
         reason: Why, in a line; it stands in the history.
+        signing: Whose signature it must have.
 
     Returns:
         The new head, which says what it restores.
 
     Raises:
-        UserError: NOTHING_PROMOTED, NO_SUCH_REVISION; ALREADY_PRODUCTION; LOST_RACE when it moved meanwhile.
+        UserError: NOTHING_PROMOTED, NO_SUCH_REVISION; ALREADY_PRODUCTION; LOST_RACE when it moved meanwhile;
+            what `components.store.signing.verify` raises.
         TouchstoneError: MODEL_UNREADABLE when the revision is not what was promoted.
     """
     wanted, head = choose(store, name), store.head()
@@ -60,6 +64,7 @@ def rollback(store: ModelStore, name: str, reason: str) -> Promotion:
         folder = Path(work) / "model"
         folder.mkdir()
         _bring(store, wanted, folder)
+        verify(folder, wanted.revision, signing)
         done = move(
             store, planned, lambda now: now is not None and now.id == head.id, lambda one: store.promote(one, folder)
         )

@@ -56,6 +56,6 @@ def _sentence(where: str, problem: dict[str, Any]) -> str:
 def _shown(problem: dict[str, Any]) -> str:
     """The wrong value, but for what may be a secret: the message stands on screens and in logs."""
     text = repr(problem["input"])
-    if problem["loc"][-1:] in {(name,) for name in _NAMES} or "PRIVATE KEY" in text:
-        return "something that is not shown here"
-    return bare(text)
+    if "PRIVATE KEY" in text:
+        return "a private key"
+    return "something that is not shown here" if problem["loc"][-1:] in {(name,) for name in _NAMES} else bare(text)

@@ -20,8 +20,8 @@ from typing import Any
 
 from components.store.digests import canonical
 from components.store.errors import TouchstoneError, TransientError, UserError
-from components.store.hf_repository import MAIN, Blob, Repository, blob_id, takeable
-from components.store.intake import MOST, fingerprint, inspect
+from components.store.hf_repository import MAIN, Blob, Repository, blob_id
+from components.store.intake import MOST, fingerprint, inspect, takeable
 from components.store.models import Promotion, revision_of
 
 ADDRESS = re.compile(r"hf://([\w.-]+/[\w.-]+)", re.ASCII)

@@ -22,7 +22,7 @@ from huggingface_hub.hf_api import RepoFile
 from components.store.digests import file_digest
 from components.store.errors import UserError
 from components.store.hf_client import LONGEST, asked, conflict, judged, online, opened, signed_in, waiting
-from components.store.intake import ALLOWED, LEFT_OUT, SIGNATURES
+from components.store.intake import LEFT_OUT
 
 MAIN = "main"
 
@@ -200,8 +200,3 @@ def blob_id(path: Path) -> str:
         while part := file.read(1 << 20):
             hashed.update(part)
     return hashed.hexdigest()
-
-
-def takeable(name: str) -> bool:
-    """Whether a file of a repository belongs to what we load: never code, pickle or another runtime's weights."""
-    return Path(name).suffix in ALLOWED or name == SIGNATURES

@@ -28,7 +28,10 @@ MOST = 1000
 """Files and folders of a model at most."""
 SIGNATURES = "signatures.parquet"
 """Hashes of what the model was trained on (`pairs/signatures.py`); no library takes it for weights."""
-ASIDE = {"README.md", "manifest.json", "training.json", "promotion.json", "parity.json", "data_config.json", SIGNATURES}
+SIGNATURE = "model.sig"
+"""Who vouches for the files (`store/signing.py`)."""
+RECORDS = {"manifest.json", "training.json", "promotion.json", "parity.json", "provenance.json", "data_config.json"}
+ASIDE = {"README.md", SIGNATURES, SIGNATURE, *RECORDS}
 """Files that say something about a model and do not change what it computes."""
 LEFT_OUT = {".gitattributes"}
 """What a checkout of a Hub repository has besides the model; never copied."""
@@ -99,6 +102,11 @@ def fingerprint(files: dict[str, dict[str, Any]]) -> str:
     return digest({name: described["sha256"] for name, described in files.items() if name not in ASIDE})
 
 
+def takeable(name: str) -> bool:
+    """Whether a file is of a kind that a model is made of: never code, pickle or another runtime's weights."""
+    return Path(name).suffix in ALLOWED or name in (SIGNATURES, SIGNATURE)
+
+
 def _listing(folder: Path) -> list[Path]:
     """Every file, none of them opened: a link or a pipe is refused before anything waits for it.
 
@@ -127,11 +135,11 @@ def _check_file(name: str, path: Path) -> None:
     """Refuse a file by its name, or for not being what its name says."""
     if not name.isprintable() or "\\" in name or any(part.startswith(".") for part in name.split("/")):
         raise refused(name, "a hidden file, or one with a name that misleads")
-    if path.name in FETCHING or (path.suffix not in ALLOWED and name != SIGNATURES):
+    if path.name in FETCHING or not takeable(name):
         raise refused(name, f"a {path.suffix or 'nameless'} file" if path.suffix != ".json" else "an adapter")
     if path.suffix == VOCABULARY:
         _check_vocabulary(name, path)
-    elif path.suffix in TEXT:
+    elif path.suffix in TEXT or name == SIGNATURE:
         _check_text(name, path)
 
 

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 
 from components.store.s3 import Folder
+from components.store.signing import KEY
+from components.store.signing_config import SigningConfig
 from pipelines import demo, demo_questions, demo_reference, local
 from pipelines.recipe import Recipe
 from pipelines.screen import Screen
 from tests.end_to_end import canaries
+from tests.hub.keys import RELEASE, private, public
 
 SERVICES = slice(2, 9)
 """Seven services of middle size: 755 operations, 804 questions."""
@@ -76,7 +79,7 @@ def make_line(
 
 @pytest.fixture(scope="module")
 def line(s3: object, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    """A line whose first run is over; tests of the module go on from there, in the line's folder.
+    """A line that signs, whose first run is over; tests of the module go on from there, in the line's folder.
 
     Canaries are planted around it, beside its recipe, in its documents and among its questions.
     """
@@ -84,9 +87,12 @@ def line(s3: object, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory)
     known = list(pages())
     asked = canaries.questions([key for key, _ in known[::100]][:6])
     made = make_line("s3://tests/line", tiny_model, folder, [*known, *canaries.documents()], asked)
+    signing = SigningConfig(public_keys={"release": public(RELEASE)})
+    made.recipe = made.recipe.model_copy(update={"signing": signing})
     for name, content in canaries.BESIDE.items():
         (folder / name).write_text(content)
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as around:
+        around.setenv(KEY, str(private(folder, RELEASE)))
         around.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
         for name, value in canaries.ENVIRONMENT.items():
             around.setenv(name, value)

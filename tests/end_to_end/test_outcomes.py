@@ -27,6 +27,7 @@ from components.gate.files import replay
 from components.pairs.config import FiltersConfig
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
+from components.store.signing import verify
 from components.store.state import State
 from components.training.dev import DevSet
 from pipelines import demo, local
@@ -54,6 +55,7 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     head = S3Models(line.recipe.target).head()
     assert head and head.revision == line.first["publication"]["revision"]
     assert SentenceTransformer("runs/latest/model").encode("a bucket").shape == (128,)
+    assert verify(Path("runs/latest/model"), "", line.recipe.signing) == "release"
     assert replay(Path("runs/latest")).decision == "PROMOTE"
     assert verdict(line.first)["against"] == "base"
     assert Path("runs/latest/report.html").read_text().startswith("<!doctype html>")
@@ -173,7 +175,9 @@ def remains(line: Line) -> canaries.Files:
     return [*canaries.left(Path("runs"), Path(".touchstone")), *(file for p in places for file in canaries.kept(p))]
 
 
-def test_a_secret_around_the_run_or_beside_the_recipe_is_nowhere(remains: canaries.Files, s3: S3Server) -> None:
+def test_a_secret_around_the_run_or_beside_the_recipe_is_nowhere(
+    line: Line, remains: canaries.Files, s3: S3Server
+) -> None:
     names = {name.rpartition("/")[2] for name, _ in remains}
     assert names >= {
         "log.jsonl",
@@ -184,7 +188,9 @@ def test_a_secret_around_the_run_or_beside_the_recipe_is_nowhere(remains: canari
         "ledger.json",
         "production.json",
     }
-    assert not canaries.found([*canaries.SECRETS, s3.access_key, s3.secret_key], remains)
+    (signer,) = line.folder.glob("*.key")
+    known = [*canaries.SECRETS, s3.access_key, s3.secret_key, *signer.read_text().splitlines()[1:-1]]
+    assert not canaries.found(known, remains)
 
 
 def test_what_documents_tell_is_in_artifacts_and_in_examples_alone(remains: canaries.Files) -> None:

@@ -13,8 +13,8 @@ from tests.hub.crashes import Crash, dies, publishing, rolling_back, violations
 from tests.hub.served import evidence
 from tests.hub.test_publish import Line
 
-EFFECTS = {"the first": 9, "the second": 10, "rollback": 2}
-"""Requests that write: six files, their listing, the predecessor's record, the pointer, the run's record."""
+EFFECTS = {"the first": 10, "the second": 11, "rollback": 2}
+"""Requests that write: seven files, their listing, the predecessor's record, the pointer, the run's record."""
 
 
 @dataclass(frozen=True)

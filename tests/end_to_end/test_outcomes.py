@@ -59,6 +59,13 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     assert replay(Path("runs/latest")).decision == "PROMOTE"
     assert verdict(line.first)["against"] == "base"
     assert Path("runs/latest/report.html").read_text().startswith("<!doctype html>")
+    card = Path("runs/latest/model/README.md").read_text()
+    gain = verdict(line.first)["gain"]
+    assert f"| base | {gain:+.3f} |" in card and f"| recipe | `{line.recipe.digest}` |" in card
+    assert (
+        re.search(r"\| training pairs from headings \| \d+ \|", card) and "| languages of the documents | en 7" in card
+    )
+    assert "| the base | not declared |\n| documents | not declared |" in card
 
 
 def test_pairs_and_leakage_can_be_seen_before_anything_is_trained(line: Line) -> None:

@@ -62,9 +62,8 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     card = Path("runs/latest/model/README.md").read_text()
     gain = verdict(line.first)["gain"]
     assert f"| base | {gain:+.3f} |" in card and f"| recipe | `{line.recipe.digest}` |" in card
-    assert (
-        re.search(r"\| training pairs from headings \| \d+ \|", card) and "| languages of the documents | en 7" in card
-    )
+    assert re.search(r"\| training pairs from headings \| \d+ \|", card)
+    assert re.search(r"\| languages of the documents \|.*\ben \d\d\d", card), card
     assert "| the base | not declared |\n| documents | not declared |" in card
 
 

@@ -71,7 +71,8 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     page = fresh(report(state=state, run=run, **proof, **shown, **data))
                     with dsl.If(verdict.outputs["Output"] == "PUBLISH", name="to-be-published"):
                         production = {"target": target, "champion": head, "approval": approval}
-                        production |= {"signing": signing, "parity": scored["parity"]}
+                        production |= {"signing": signing, "declared": recipe.declared.model_dump()}
+                        production |= {"parity": scored["parity"]}
                         fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
 
     return pipeline

@@ -35,9 +35,10 @@ def snapshot(recipe: Recipe) -> Any:
 
 
 def pulled(recipe: Recipe, role: Literal["base", "champion"], reference: Any) -> PipelineTask:
-    """The model that plays this role, signed if that is asked of it."""
+    """The model that plays this role, signed if that is asked of it, and licensed if it is the base."""
     signing = recipe.signing.asked(role).model_dump(mode="json")
-    return recorded(recipe.state, pull(model=reference, role=role, signing=signing))
+    terms = recipe.terms.model_dump() if role == "base" else {}
+    return recorded(recipe.state, pull(model=reference, role=role, signing=signing, terms=terms))
 
 
 def documents(recipe: Recipe, digest: Any) -> Any:

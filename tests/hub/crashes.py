@@ -26,6 +26,7 @@ from components.hub.reproduce import reproduce
 from components.hub.rollback import rollback
 from components.store.models import ModelStore
 from components.store.stores import open_models
+from tests.hub.served import DECLARED
 
 WRITING = {"PUT", "POST", "DELETE", "PATCH"}
 DIED = 9
@@ -82,7 +83,7 @@ def _child(task: Callable[..., object], arguments: tuple[Any, ...], crash: Crash
 
 def publishing(state: str, run: str, hub: str, champion: str, candidate: Path, verdict: Path, proof: Path) -> None:
     """What the step does."""
-    publish(state, run, hub, champion, candidate, verdict, proof, ApprovalConfig())
+    publish(state, run, hub, champion, candidate, verdict, proof, ApprovalConfig(), DECLARED)
 
 
 def rolling_back(hub: str, version: str) -> None:

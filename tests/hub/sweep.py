@@ -11,14 +11,14 @@ from tests.hub.served import evidence
 from tests.hub.test_publish import Line
 
 EFFECTS = {
-    ("s3", "the first"): 9,
-    ("s3", "the second"): 10,
+    ("s3", "the first"): 10,
+    ("s3", "the second"): 11,
     ("s3", "rollback"): 2,
     ("hub", "the first"): 9,
     ("hub", "the second"): 9,
     ("hub", "rollback"): 7,
 }
-"""Requests that write. On S3: six files, their listing, the predecessor's record, the pointer, the run's record. On the
+"""Requests that write. On S3: seven files, their listing, the predecessor's record, the pointer, the run's record. On the
 Hub: the repository, a check of the card, what is to be sent how, large files, the commit, tags; the run's record."""
 
 

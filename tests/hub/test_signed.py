@@ -25,7 +25,7 @@ from components.store.signing import KEY, verify
 from components.store.signing_config import SigningConfig
 from components.store.state import State
 from tests.hub.keys import OTHER, RELEASE, private, public
-from tests.hub.served import evidence
+from tests.hub.served import DECLARED, evidence
 from tests.hub.test_publish import Line
 
 SIGNED = SigningConfig(public_keys={"release": public(RELEASE)})
@@ -39,7 +39,7 @@ def line(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
 
 def released(line: Line, name: str, champion: str = "", signing: SigningConfig = SIGNED) -> Published:
     model, verdict = line.candidate(name), line.verdict(name, champion)
-    known = {"parity": evidence(model), "approval": ApprovalConfig(), "signing": signing}
+    known = {"parity": evidence(model), "approval": ApprovalConfig(), "declared": DECLARED, "signing": signing}
     done = publish(line.state, f"run-{name}", line.hub, champion, model.path, verdict, **known)
     assert isinstance(done, Published)
     return done

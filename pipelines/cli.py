@@ -14,7 +14,7 @@ import typer
 
 from components.report.finish import GREEN
 from components.store.errors import TouchstoneError
-from pipelines.compile import compile_recipe
+from pipelines.cli_cluster import cluster
 from pipelines.recipe import read
 from pipelines.screen import Screen, describe, draw_corpus, draw_held, draw_pairs, draw_verdict, duration
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 gate = typer.Typer(help="Replay a verdict, test the gate, open a generation of the sealed test.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
+app.add_typer(cluster)
 
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]
 Until = Annotated[Literal["corpus", "pairs"] | None, typer.Option(help="Stop there and tell what was found.")]
@@ -34,7 +35,6 @@ Force = Annotated[bool, typer.Option("--force", help="Train even if nothing chan
 Models = Annotated[list[str] | None, typer.Option(metavar="ID_OR_FOLDER", help="Score this one; may be repeated.")]
 Pairs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Plan for so many; nothing is mined or read.")]
 Hard = Annotated[int | None, typer.Option(min=0, metavar="K", help="With --pairs: hard negatives of each.")]
-Which = Annotated[Literal["retrain", "promote"], typer.Option(help="promote finishes what somebody approved.")]
 Waiting = Annotated[str, typer.Argument(metavar="RUN", help="A run that waits: its id, or its folder in runs/.")]
 Reason = Annotated[str, typer.Option(help="Why, in a line; it stands in the promotion and in the model's card.")]
 Key = Annotated[Path, typer.Option(envvar="TOUCHSTONE_APPROVAL_KEY", help="Your private key (Ed25519), a file.")]
@@ -113,17 +113,6 @@ def plan(recipe: RecipePath, pairs: Pairs = None, hard_negatives: Hard = None) -
     with local.object_store(line) as servers:
         found = planning.plan(line, screen, servers, pairs=pairs, negatives=hard_negatives)
     planning.draw(screen, found, line)
-
-
-@app.command("compile")
-def compile_command(
-    recipe: RecipePath,
-    output: Annotated[Path, typer.Option(help="Where the YAML goes.")] = Path("build/pipeline.yaml"),
-    pipeline: Which = "retrain",
-) -> None:
-    """Write the pipeline that a Kubeflow cluster gets."""
-    compile_recipe(read(recipe), output, pipeline=pipeline)
-    Screen(sys.stdout).line("compiled", f"{recipe} to {output}")
 
 
 @app.command()

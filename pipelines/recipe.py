@@ -20,6 +20,7 @@ from components.store.digests import digest
 from components.store.errors import UserError
 from components.store.signing_config import SigningConfig
 from components.training.config import TrainingConfig
+from pipelines.cluster_config import ClusterConfig
 
 NO_MATTER: Any = {
     "local_s3": True,
@@ -27,9 +28,10 @@ NO_MATTER: Any = {
     "gpus": True,
     "approval": True,
     "signing": True,
+    "cluster": True,
     "corpus": {"shard_bytes", "shards_at_once"},
 }
-"""What changes how fast a run is or who is asked, and nothing of what it makes."""
+"""What changes where a run is, how fast it is or who is asked, and nothing of what it makes."""
 
 
 class Recipe(Config):
@@ -61,6 +63,9 @@ class Recipe(Config):
 
     gpus: str = Field("0", pattern=r"^[0-9]+$")
     """GPUs of the training pod, as a string; "0" is the processor."""
+
+    cluster: ClusterConfig = ClusterConfig()
+    """How a Kubernetes cluster runs it; a run on this machine ignores it."""
 
     local_s3: str | None = None
     """A folder for an embedded S3 server, started around every command; without it, the usual AWS settings."""

@@ -20,7 +20,7 @@ SecretVariable = Annotated[
 """What some step reads; `placement.readers` knows which."""
 
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL")
-_CRON = re.compile(r"[0-9A-Za-z*,/?-]+( [0-9A-Za-z*,/?-]+){4}")
+_CRON = re.compile(r"[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}")
 
 
 class Toleration(Config):

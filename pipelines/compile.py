@@ -46,10 +46,11 @@ def compile_manifests(recipe: Recipe, out: Path, *, pipeline: str, images: Mappi
     """
     graph = _graph(recipe, pipeline, images)
     version = version_of(_write(graph, out))
-    named = {"pipeline_name": graph.name, "pipeline_version_name": f"{graph.name}-{version}"}
-    options = KubernetesManifestOptions(**named, namespace=recipe.cluster.namespace, include_pipeline_manifest=True)
+    name = f"{graph.name}-{version}"
+    named = {"pipeline_name": graph.name, "pipeline_version_name": name, "namespace": recipe.cluster.namespace}
+    options = KubernetesManifestOptions(**named, include_pipeline_manifest=True)
     _write(graph, out, kubernetes_manifest_format=True, kubernetes_manifest_options=options)
-    return named["pipeline_version_name"]
+    return name
 
 
 def version_of(compiled: Path) -> str:
@@ -61,9 +62,9 @@ def _graph(recipe: Recipe, pipeline: str, images: Mapping[str, str] | None) -> A
     """The pipeline, with its images replaced."""
     refuse_templates(recipe)
     graph = PIPELINES[pipeline](recipe)
-    for executor in graph.pipeline_spec.deployment_spec["executors"].values() if images else ():
-        container = executor["container"]
-        container["image"] = images[container["image"]]
+    if images:
+        for executor in graph.pipeline_spec.deployment_spec["executors"].values():
+            executor["container"]["image"] = images[executor["container"]["image"]]
     return graph
 
 

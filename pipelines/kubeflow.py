@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ PROJECTED = "/var/run/secrets/kubeflow/pipelines/token"
 LIMITS = (10, 60)
 """Seconds to connect, and to wait for an answer; kfp's own client waits for ever."""
 PAGE = 100
+SETTLE = 3.0
+"""Seconds after which all who found no run of a name have started theirs."""
 
 
 class Kubeflow:
@@ -88,9 +91,10 @@ class Kubeflow:
     def run(self, experiment: str, name: str, version: Any, parameters: dict[str, Any]) -> tuple[Any, bool]:
         """The run of that name, and whether it is this call that started it.
 
-        Kubeflow lets two runs have one name. Whoever finds an older one beside its own ends its own.
+        Kubeflow lets two runs have one name. So everybody looks again, when all who found none have started theirs,
+        and whoever started one ends it if another one is older.
         """
-        api = self._client.runs
+        api, started = self._client.runs, list[Any]()
         body = self.models.V2beta1Run(
             display_name=name,
             experiment_id=experiment,
@@ -102,19 +106,23 @@ class Kubeflow:
         def find() -> Any:
             return self._named(api.run_service_list_runs, "runs", experiment_id=experiment, name=name)
 
-        if found := find():
-            return found, False
-        made = self._made_once(find, lambda: api.run_service_create_run(run=body, _request_timeout=LIMITS))
-        first = find() or made
-        if first.run_id != made.run_id:
-            patiently(lambda: api.run_service_terminate_run(run_id=made.run_id, _request_timeout=LIMITS))
-        return first, first.run_id == made.run_id
+        def start() -> Any:
+            started.append(api.run_service_create_run(run=body, _request_timeout=LIMITS))
+            return started[0]
+
+        found = self._made_once(find, start)
+        time.sleep(SETTLE)
+        first = patiently(find) or found
+        beaten = [one.run_id for one in started if one.run_id != first.run_id]
+        if beaten:
+            patiently(lambda: api.run_service_terminate_run(run_id=beaten[0], _request_timeout=LIMITS))
+        return first, bool(started) and not beaten
 
     def schedules(self, experiment: str) -> list[Any]:
-        """The line's recurring runs, the oldest first."""
+        """The line's recurring runs, the oldest first; those that people made by hand are not ours."""
         every = self._client.recurring_runs.recurring_run_service_list_recurring_runs
         ours = re.compile(f"{re.escape(self.name)}-[0-9a-f]{{12}}")
-        found = self._all(every, "recurring_runs", experiment_id=experiment)
+        found = patiently(lambda: list(self._all(every, "recurring_runs", experiment_id=experiment)))
         return _oldest_first((one for one in found if ours.fullmatch(one.display_name)), "recurring_runs")
 
     def schedule(self, experiment: str, name: str, version: Any, cron: str) -> Any:
@@ -142,14 +150,10 @@ class Kubeflow:
 
     def _made_once(self, find: Callable[[], Any], make: Callable[[], Any]) -> Any:
         """What `find` finds, or what `make` makes; after an answer that was lost, it is looked for again."""
-
-        def ask() -> Any:
-            return find() or make()
-
         try:
-            return patiently(ask)
+            return patiently(lambda: find() or make())
         except AlreadyThere:
-            return find()
+            return patiently(find)
 
     def _named(self, every: Callable[..., Any], kind: str, *, name: str = "", **known: Any) -> Any:
         """The oldest of that display name, or None."""
@@ -164,7 +168,7 @@ class Kubeflow:
         asked, token = {name: value for name, value in known.items() if value is not None}, ""
         while True:
             page = {"page_size": PAGE, "page_token": token, **asked}
-            answer = patiently(lambda page=page: every(**page, _request_timeout=LIMITS))  # type: ignore[misc]
+            answer = every(**page, _request_timeout=LIMITS)
             yield from getattr(answer, kind) or []
             token = answer.next_page_token
             if not token:

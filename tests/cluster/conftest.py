@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import kubeflow_errors
+from pipelines import kubeflow, kubeflow_errors
 from pipelines.cluster_config import ClusterConfig
 from pipelines.compile import compile_recipe
 from pipelines.recipe import Recipe, read
@@ -21,6 +21,7 @@ Line = Callable[..., Recipe]
 def line(monkeypatch: pytest.MonkeyPatch) -> Line:
     """The demo's recipe for a server; nothing waits between tries, and nobody's own settings count."""
     monkeypatch.setattr(kubeflow_errors, "PAUSE", 0.01)
+    monkeypatch.setattr(kubeflow, "SETTLE", 0.0)
     for name in ("ENDPOINT", "TOKEN", "COOKIE"):
         monkeypatch.delenv(f"KF_PIPELINES_{name}", raising=False)
     monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", "/nowhere")

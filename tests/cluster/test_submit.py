@@ -38,7 +38,10 @@ def test_the_same_name_again_is_the_same_run(line: Line, package: Path) -> None:
         assert len(server.all("runs")) == 2 and len(server.uploads) == 1
 
 
-def test_two_who_submit_the_same_name_at_once_have_one_run(line: Line, package: Path) -> None:
+def test_those_who_submit_the_same_name_at_once_have_one_run(
+    line: Line, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubeflow, "SETTLE", 0.7)
     with serving() as server, ThreadPoolExecutor(4) as pool:
         recipe = line(server)
         found = list(pool.map(lambda _: submit(recipe, package, "weekly", force=False), range(4)))

@@ -3,6 +3,7 @@
 It serves the v2beta1 REST API (https://www.kubeflow.org/docs/components/pipelines/reference/api/kubeflow-pipeline-api-spec/;
 the paths are those of kfp-server-api 2.17). What it copies, and from where in github.com/kubeflow/pipelines:
 
+    identity        random ids, times in whole seconds (backend/src/apiserver/model)
     names           pipelines and versions are unique by name (409, backend/src/apiserver/server/
                     pipeline_upload_server.go: AlreadyExists is Conflict); runs and recurring runs are not
     namespaces      one user: naming a namespace in a list is refused with 400 (experiment_server.go); several: none is
@@ -31,11 +32,12 @@ It is a test's server: passing it is not having run on Kubeflow.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -94,7 +96,6 @@ class Server:
     asked: list[str] = field(default_factory=list)
     uploads: list[bytes] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    count: Iterator[int] = field(default_factory=itertools.count)
     gaps: list[str] = field(default_factory=list)
     """Requests after which recurring runs were there and none was enabled, once one had been."""
 
@@ -115,8 +116,7 @@ class Server:
         same = [one for one in self.all(kind) if _same(one, body)]
         if kind in UNIQUE and same:
             return 409, {"error": f"AlreadyExistError: {body['display_name']} already exists", "code": 6}
-        number = next(self.count)
-        made = body | {IDS[kind]: f"{kind}-{number:04}", "created_at": f"2026-11-23T10:00:{number % 60:02}Z"}
+        made = body | {IDS[kind]: str(uuid.uuid4()), "created_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         if kind == "recurringruns":
             made |= {"status": f"{made['mode']}D"}
         if kind == "runs":

@@ -15,7 +15,11 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 """Of a Kubernetes object."""
 Label = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")]
 SecretVariable = Annotated[
-    str, Field(pattern=r"^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|HF_TOKEN|[A-Z0-9_]*API_KEY)$")
+    str,
+    Field(
+        pattern=r"^(AWS_ACCESS_KEY_ID|AWS_SECRET_ACCESS_KEY|AWS_SESSION_TOKEN|HF_TOKEN|[A-Z0-9_]*API_KEY"
+        r"|TOUCHSTONE_SIGNING_KEY|TOUCHSTONE_SIGNING_PASSPHRASE)$"
+    ),
 ]
 """What some step reads; `placement.readers` knows which."""
 
@@ -118,7 +122,8 @@ class ClusterConfig(Config):
     environment: dict[Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")], str] = {}
     """Variables of every step, such as AWS_ENDPOINT_URL_S3 and AWS_DEFAULT_REGION."""
     secrets: dict[SecretVariable, SecretKey] = {}
-    """Variable -> where its value is. Only the steps that read it get it; a secret that is missing is no error."""
+    """Variable -> where its value is. Only the steps that read it get it; a secret that is missing is no error.
+    TOUCHSTONE_SIGNING_KEY is mounted as a file, whose path the variable holds."""
     pull_secrets: list[Name] = []
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     labels: dict[str, Label] = {}

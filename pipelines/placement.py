@@ -27,6 +27,8 @@ HUB = {"resolve", "pull", "afford", "unseal", "decide", "finish", "conclude", *P
 """Steps that fetch a model or read a model store's history."""
 ONCE = {"finish"}
 """Not tried again: what becomes of an exit hook's retries was never tried on a cluster."""
+SIGNING_KEY, MOUNTED = "TOUCHSTONE_SIGNING_KEY", "/etc/touchstone/signing"
+"""A private key is a file; the variable holds its path."""
 COMPONENT = "touchstone.dev/component"
 """The label by which network policies know a run's pods."""
 
@@ -61,6 +63,8 @@ def readers(variable: str) -> set[str]:
     """The steps that read a variable with a secret; a store's keys are for all, since each leaves its error there."""
     if variable.startswith("AWS_"):
         return set().union(*KINDS.values())
+    if variable.startswith("TOUCHSTONE_SIGNING_"):
+        return PUBLISHING
     return HUB if variable == "HF_TOKEN" else {"mine"}
 
 
@@ -116,7 +120,12 @@ def _pod(task: PipelineTask, recipe: Recipe, name: str) -> None:
 
 def _secrets(task: PipelineTask, cluster: ClusterConfig, name: str) -> None:
     for variable, secret in sorted(cluster.secrets.items()):
-        if name in readers(variable):
+        if name not in readers(variable):
+            continue
+        if variable == SIGNING_KEY:
+            kubernetes.use_secret_as_volume(task, secret.name, MOUNTED, optional=True)
+            task.set_env_variable(variable, f"{MOUNTED}/{secret.key}")
+        else:
             key = secret.publish if secret.publish and name in PUBLISHING else secret.key
             kubernetes.use_secret_as_env(task, secret.name, {key: variable}, optional=True)
 

@@ -20,6 +20,8 @@ KEYS = {
     "AWS_SECRET_ACCESS_KEY": {"name": "store", "key": "secret"},
     "HF_TOKEN": {"name": "hub", "key": "read", "publish": "write"},
     "WRITER_API_KEY": {"name": "writer", "key": "key"},
+    "TOUCHSTONE_SIGNING_KEY": {"name": "signing", "key": "private.pem"},
+    "TOUCHSTONE_SIGNING_PASSPHRASE": {"name": "signing", "key": "passphrase"},
 }
 
 
@@ -110,13 +112,20 @@ def test_a_step_sees_the_secrets_that_it_reads_and_no_value_stands_anywhere(
             assert one["optional"] is True
             (pair,) = one["keyToEnv"]
             given.setdefault(pair["envVar"], {})[name] = (one["secretName"], pair["secretKey"])
-    assert given.keys() == KEYS.keys()
+    assert given.keys() == KEYS.keys() - {"TOUCHSTONE_SIGNING_KEY"}, "that one is a file"
+    mounted = {name: told["secretAsVolume"] for name, told in made[1].items() if "secretAsVolume" in told}
+    assert mounted.keys() == given["TOUCHSTONE_SIGNING_PASSPHRASE"].keys() == {"publish"}
+    (volume,) = mounted["publish"]
+    assert (volume["secretName"], volume["optional"]) == ("signing", True)
+    path = {"name": "TOUCHSTONE_SIGNING_KEY", "value": f"{volume['mountPath']}/private.pem"}
+    assert path in containers(made[0])["publish"]["env"]
     assert given["AWS_SECRET_ACCESS_KEY"].keys() == containers(made[0]).keys(), "each leaves its error in the state"
     hub = {"resolve", "resolve-2", "pull", "pull-2", "afford", "unseal", "decide", "publish", "finish"}
     assert given["HF_TOKEN"] == {name: ("hub", "write" if name == "publish" else "read") for name in hub}
     assert given["WRITER_API_KEY"] == {"mine": ("writer", "key")}
     for name, container in containers(made[0]).items():
-        assert {one["name"] for one in container["env"]} == {"TOUCHSTONE_STATE", "AWS_DEFAULT_REGION"}, name
+        told = {one["name"] for one in container["env"]} - ({path["name"]} if name == "publish" else set())
+        assert told == {"TOUCHSTONE_STATE", "AWS_DEFAULT_REGION"}, name
     assert all(one["imagePullSecret"][0]["secretName"] == "registry" for one in made[1].values())
 
 

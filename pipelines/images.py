@@ -114,7 +114,7 @@ def pin() -> None:
     digests = {}
     for name, base in read().bases.items():
         image = base.partition("@")[0]
-        _engine("pull", image)
+        engine("pull", image)
         digests[name] = with_digest(image, _reported(image))
         sys.stdout.write(f"{name} builds on {digests[name]}\n")
     write("bases", digests)
@@ -137,7 +137,7 @@ def build(path: Path = DIGESTS) -> None:
     for name in NAMES:
         folder = ROOT / "images" / name.partition("-")[2]
         argument = ["--build-arg", f"BASE={_base(name, path)}", *(torch if name == "touchstone-train" else [])]
-        _engine("build", *flags, *argument, "--file", str(folder / "Dockerfile"), "--tag", name, str(ROOT))
+        engine("build", *flags, *argument, "--file", str(folder / "Dockerfile"), "--tag", name, str(ROOT))
 
 
 def push(registry: str) -> None:
@@ -151,8 +151,8 @@ def push(registry: str) -> None:
     digests = {}
     for name in NAMES:
         image = f"{registry.rstrip('/')}/{name}:{tag}"
-        _engine("tag", name, image)
-        _engine("push", image)
+        engine("tag", name, image)
+        engine("push", image)
         digests[name] = with_digest(image, _reported(image))
         sys.stdout.write(f"{name} is {digests[name]}\n")
     write("images", digests)
@@ -167,16 +167,16 @@ def _base(name: str, path: Path) -> str:
 
 
 def _reported(image: str) -> list[str]:
-    told = _engine("image", "inspect", "--format", "{{json .RepoDigests}}", image, capture=True)
+    told = engine("image", "inspect", "--format", "{{json .RepoDigests}}", image, capture=True)
     return [str(one) for one in json.loads(told) or []]
 
 
-def _engine(*arguments: str, capture: bool = False) -> str:
+def engine(*arguments: str, capture: bool = False) -> bytes:
     """Run Docker, or what ENGINE names; what it says goes to the terminal unless `capture`."""
     engine = os.environ.get("ENGINE", "docker")
     command = [*shlex.split(engine), *arguments]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True)
+        done = subprocess.run(command, stdout=subprocess.PIPE if capture else None)
     except FileNotFoundError:
         fix = "Install Docker or podman; ENGINE=podman makes use of the latter."
         raise UserError("NO_ENGINE", f"there is no {engine} here", fix=fix) from None
@@ -184,7 +184,7 @@ def _engine(*arguments: str, capture: bool = False) -> str:
         what = f"{engine} {arguments[0]} failed"
         fix = "What it said stands above."
         raise TouchstoneError("ENGINE_FAILED", what, found=f"exit code {done.returncode}", fix=fix)
-    return done.stdout or ""
+    return done.stdout or b""
 
 
 def main(arguments: list[str]) -> int:

@@ -1,19 +1,22 @@
 """The images: what their Dockerfiles keep to, what the slim one must get by without, and where digests come from."""
 
+import io
 import json
 import re
 import subprocess
 import sys
-from importlib.metadata import distributions, packages_distributions, requires
+import tarfile
+from importlib.metadata import distributions, packages_distributions, requires, version
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from components.store.errors import TouchstoneError, UserError
-from pipelines import images
+from pipelines import images, sbom
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILES = {name: ROOT / "images" / name.partition("-")[2] / "Dockerfile" for name in images.NAMES}
@@ -207,3 +210,19 @@ def test_no_image_is_built_on_a_base_without_a_digest(tmp_path, monkeypatch):
     monkeypatch.delenv("BASE", raising=False)
     with pytest.raises(UserError, match="make pin"):
         images.build(table(tmp_path / "digests.yaml"))
+
+
+def test_a_bill_of_materials_names_versions_licences_and_who_needs_whom(tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name in ("boto3", "botocore", "jmespath"):
+            (folder,) = Path(boto3.__file__).parents[1].glob(f"{name}-*.dist-info")
+            tar.add(folder, folder.name)
+    found = json.loads(sbom.describe(packed.getvalue(), tmp_path / "sbom.json").read_bytes())
+    parts = {part["name"]: part for part in found["components"]}
+    assert {name: part["version"] for name, part in parts.items()} == {
+        name: version(name) for name in ("boto3", "botocore", "jmespath")
+    }
+    assert "Apache" in json.dumps(parts["boto3"]["licenses"])
+    needs = {one["ref"]: one.get("dependsOn", []) for one in found["dependencies"]}
+    assert parts["botocore"]["bom-ref"] in needs[parts["boto3"]["bom-ref"]]

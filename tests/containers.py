@@ -112,7 +112,8 @@ def check_run() -> None:
 def _run(line: recipe.Recipe, root: Path, known: dict[str, str]) -> None:
     """Compile as for a cluster, put this machine's addresses in, and have kfp run it."""
     os.umask(0)  # kfp makes the folders, somebody else writes into them; the folder above is ours alone
-    root.mkdir()
+    for folder in (root / "artifacts", root / "work"):
+        folder.mkdir(parents=True)
     compiled = compile_recipe(line, root / "pipeline.yaml")
     graph, *platform = yaml.safe_load_all(compiled.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, "containers"))
     known = known | {"TOUCHSTONE_RUN": "containers", "TOUCHSTONE_STATE": line.state}

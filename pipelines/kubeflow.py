@@ -76,7 +76,7 @@ class Kubeflow:
         """Its reference to a compiled pipeline's version, uploaded if it is not there."""
         api, upload = self._client.pipelines, self._client.pipeline_uploads.upload_pipeline_version
         body = self.models.V2beta1Pipeline(display_name=pipeline, name=pipeline, namespace=self.namespace)
-        known = {"namespace": self.namespace, "name": pipeline}
+        known: dict[str, Any] = {"namespace": self.namespace, "name": pipeline}
         parent = self._made_once(
             lambda: self._named(api.pipeline_service_list_pipelines, "pipelines", **known),
             lambda: api.pipeline_service_create_pipeline(pipeline=body, _request_timeout=LIMITS),

@@ -99,6 +99,16 @@ def test_without_a_schedule_in_the_recipe_there_is_none_and_others_are_left_alon
         assert server.enabled() == ["touchstone-demo-by-hand"]
 
 
+def test_ours_is_found_behind_many_others(line: Line, package: Path) -> None:
+    with serving() as server:
+        recipe = line(server, schedule=MONDAYS)
+        schedule(recipe, package)
+        (ours,) = server.all("recurringruns")
+        others = {str(number): ours | {"display_name": f"by hand {number}"} for number in range(150)}
+        server.kept["recurringruns"] = others | server.kept["recurringruns"]
+        assert schedule(recipe, package).done == []
+
+
 def test_a_server_that_refuses_the_new_one_leaves_the_old_one(line: Line, package: Path) -> None:
     with serving() as server:
         first = schedule(line(server, schedule=MONDAYS), package)

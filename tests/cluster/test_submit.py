@@ -138,17 +138,3 @@ def test_a_mistake_is_told_before_anything_is_asked(line: Line, package: Path) -
     with pytest.raises(TouchstoneError) as error:
         submit(line("http://127.0.0.1:9"), package, "weekly", force=False)
     assert error.value.code == "KFP_UNAVAILABLE"
-
-
-def test_a_run_of_a_long_list_is_found(line: Line, package: Path) -> None:
-    with serving() as server:
-        for number in range(250):
-            server.make("experiments", {"display_name": f"other-{number}"})
-        run, _ = submit(line(server), package, "weekly", force=False)
-        experiment = server.all("experiments")[-1]["experiment_id"]
-        server.kept["runs"] = {
-            **{str(n): dict(server.all("runs")[0], run_id=str(n), display_name="weekly-2") for n in range(250)},
-            **server.kept["runs"],
-        }
-        assert run.experiment_id == experiment
-        assert submit(line(server), package, "weekly", force=False)[0].run_id == run.run_id

@@ -109,8 +109,8 @@ class ClusterConfig(Config):
     train: Train = Train()
 
     retries: int = Field(2, ge=0, le=10)
-    """Every step but the last is idempotent and is tried again so often. A user's mistake is tried again too: Kubeflow
-    does not tell exit codes apart."""
+    """Every step but the last is idempotent and is tried again so often when its process fails. A user's mistake is
+    tried again too, since Kubeflow does not tell exit codes apart; a pod that was evicted is not."""
     backoff_seconds: int = Field(60, ge=1, le=3600)
     """Before the first retry; twice as long before each further one."""
     deadline_hours: int = Field(96, ge=1, le=720)

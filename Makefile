@@ -62,8 +62,8 @@ lint: $(READY) ## check style, format and the import contracts
 types: $(READY) ## check the types, strictly
 	@$(BIN)/mypy
 
-compile: $(READY) ## compile the demo's pipeline to build/demo.yaml, what a cluster gets
-	@$(BIN)/touchstone compile recipes/demo.yaml --output build/demo.yaml
+compile: $(READY) ## compile the demo's pipeline to build/demo.yaml, what a cluster on this machine gets
+	@$(BIN)/touchstone compile recipes/demo.yaml --allow-tags --output build/demo.yaml
 
 clean: ## remove builds, caches and the demo's runs and state; .venv stays
 	rm -rf build runs .touchstone .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

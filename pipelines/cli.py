@@ -14,8 +14,8 @@ import typer
 
 from components.report.finish import GREEN
 from components.store.errors import TouchstoneError
+from pipelines.cli_cluster import cluster
 from pipelines.cli_production import RecipePath, production, tell_production
-from pipelines.compile import compile_recipe
 from pipelines.recipe import read
 from pipelines.screen import Screen, draw_corpus, draw_held, draw_pairs, draw_verdict, duration
 
@@ -29,13 +29,13 @@ app = typer.Typer(
 gate = typer.Typer(help="Replay a verdict, test the gate, open a generation of the sealed test.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
 app.add_typer(production)
+app.add_typer(cluster)
 
 Until = Annotated[Literal["corpus", "pairs"] | None, typer.Option(help="Stop there and tell what was found.")]
 Force = Annotated[bool, typer.Option("--force", help="Train even if nothing changed since the last run.")]
 Models = Annotated[list[str] | None, typer.Option(metavar="ID_OR_FOLDER", help="Score this one; may be repeated.")]
 Pairs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Plan for so many; nothing is mined or read.")]
 Hard = Annotated[int | None, typer.Option(min=0, metavar="K", help="With --pairs: hard negatives of each.")]
-Which = Annotated[Literal["retrain", "promote"], typer.Option(help="promote finishes what somebody approved.")]
 Benchmarks = Annotated[list[str], typer.Argument(metavar="NANOBEIR...", help="Such as nfcorpus and scifact.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Each becomes a folder in it, in BEIR layout.")]
 Commit = Annotated[str | None, typer.Option(metavar="COMMIT", help="Of the Hub's data set; its newest by default.")]
@@ -97,17 +97,6 @@ def plan(recipe: RecipePath, pairs: Pairs = None, hard_negatives: Hard = None) -
     with local.object_store(line) as servers:
         found = planning.plan(line, screen, servers, pairs=pairs, negatives=hard_negatives)
     planning.draw(screen, found, line)
-
-
-@app.command("compile")
-def compile_command(
-    recipe: RecipePath,
-    output: Annotated[Path, typer.Option(help="Where the YAML goes.")] = Path("build/pipeline.yaml"),
-    pipeline: Which = "retrain",
-) -> None:
-    """Write the pipeline that a Kubeflow cluster gets."""
-    compile_recipe(read(recipe), output, pipeline=pipeline)
-    Screen(sys.stdout).line("compiled", f"{recipe} to {output}")
 
 
 @app.command()

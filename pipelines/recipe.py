@@ -22,6 +22,7 @@ from components.store.errors import UserError
 from components.store.licence import UNKNOWN, Terms, non_commercial
 from components.store.signing_config import SigningConfig
 from components.training.config import TrainingConfig
+from pipelines.cluster_config import ClusterConfig
 
 NO_MATTER: Any = {
     "local_s3": True,
@@ -30,9 +31,10 @@ NO_MATTER: Any = {
     "approval": True,
     "licences": True,
     "signing": True,
+    "cluster": True,
     "corpus": {"shard_bytes", "shards_at_once"},
 }
-"""What changes how fast a run is or who is asked, and nothing of what it makes."""
+"""What changes where a run is, how fast it is or who is asked, and nothing of what it makes."""
 
 
 class Recipe(Config):
@@ -68,6 +70,9 @@ class Recipe(Config):
 
     gpus: str = Field("0", pattern=r"^[0-9]+$")
     """GPUs of the training pod, as a string; "0" is the processor."""
+
+    cluster: ClusterConfig = ClusterConfig()
+    """How a Kubernetes cluster runs it; a run on this machine ignores it."""
 
     local_s3: str | None = None
     """A folder for an embedded S3 server, started around every command; without it, the usual AWS settings."""

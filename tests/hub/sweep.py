@@ -18,8 +18,8 @@ EFFECTS = {
     ("hub", "the second"): 9,
     ("hub", "rollback"): 7,
 }
-"""Requests that write. On S3: seven files, their listing, the predecessor's record, the pointer, the run's record. On the
-Hub: the repository, a check of the card, what is to be sent how, large files, the commit, tags; the run's record."""
+"""Requests that write. On S3: seven files, their listing, the predecessor's record, the pointer, the run's record. On
+the Hub: the repository, a check of the card, what is to be sent how, large files, the commit, tags; the run's record."""
 
 
 @dataclass(frozen=True)

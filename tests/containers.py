@@ -71,7 +71,7 @@ def missing() -> str:
         return "there is no docker command"
     except subprocess.TimeoutExpired:
         return "docker does not answer"
-    return "" if done.returncode == 0 else f"no engine answers: {done.stderr.strip().splitlines()[-1]}"
+    return "" if done.returncode == 0 else "no container engine answers `docker info`"
 
 
 def check_image(name: str) -> None:

@@ -29,6 +29,7 @@ from components.store.s3_models import S3Models
 from components.store.state import State
 from pipelines import demo, images, recipe
 from pipelines.compile import compile_recipe
+from pipelines.placement import here
 from pipelines.s3_server import running
 
 USER = 1_000_660_000
@@ -116,7 +117,7 @@ def _run(line: recipe.Recipe, root: Path, known: dict[str, str]) -> None:
     os.umask(0)  # kfp makes the folders, somebody else writes into them; the folder above is ours alone
     for folder in (root / "artifacts", root / "work"):
         folder.mkdir(parents=True)
-    compiled = compile_recipe(line, root / "pipeline.yaml")
+    compiled = compile_recipe(here(line), root / "pipeline.yaml")
     graph, *platform = yaml.safe_load_all(compiled.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, "containers"))
     known = known | {"TOUCHSTONE_RUN": "containers", "TOUCHSTONE_STATE": line.state}
     for executor in graph["deploymentSpec"]["executors"].values():  # the runner's own variables give way to a step's

@@ -19,7 +19,7 @@ EFFECTS = {
     ("hub", "rollback"): 7,
 }
 """Requests that write. On S3: seven files, their listing, the predecessor's record, the pointer, the run's record. On
-the Hub: the repository, a check of the card, what is to be sent how, large files, the commit, tags; the run's record."""
+the Hub: the repository, a check of the card, what is sent how, large files, the commit, tags; the run's record."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ a cluster's upgrade takes; what a person must mend comes back as a typed error t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -13,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import urllib3
 from kubernetes import client, config, watch
@@ -39,8 +40,6 @@ COPIED = re.compile(
     r"|(NCCL|TORCH)_[A-Z0-9_]+"
 )
 """Variables of the step's pod that the nodes get too: the way to the store. Not a web identity: that is a pod's own."""
-
-T = TypeVar("T")
 
 
 class Cluster:
@@ -128,7 +127,7 @@ class Cluster:
         return list(found.items)
 
     def log(self, pod: str, container: str, seconds: int | None) -> Iterator[str]:
-        """The lines of a pod's log as they come, each after its time; ends with the container or with the connection.
+        """The lines of a pod's log as they come, each after its time; ends with the container, or as a connection does.
 
         Args:
             pod: Its name.
@@ -137,7 +136,8 @@ class Cluster:
         """
         since = {"since_seconds": seconds} if seconds else {}
         known = {"container": container, "timestamps": True, **since, "_request_timeout": (TIMEOUT[0], 60)}
-        yield from watch.Watch().stream(self.core.read_namespaced_pod_log, pod, self.namespace, **known)
+        with contextlib.suppress(ApiException, *BLIPS):
+            yield from watch.Watch().stream(self.core.read_namespaced_pod_log, pod, self.namespace, **known)
 
     def warnings(self, names: set[str]) -> list[str]:
         """What the cluster says is wrong with these objects, the newest last, each once."""
@@ -149,7 +149,7 @@ class Cluster:
         about.sort(key=lambda one: str(one.last_timestamp or one.event_time or one.metadata.creation_timestamp))
         return list(dict.fromkeys(f"{one.reason}: {one.message}" for one in about))
 
-    def _asked(self, what: str, call: Callable[[], T], or_none: int = 0) -> T | None | Any:
+    def _asked(self, what: str, call: Callable[[], Any], or_none: int = 0) -> Any:
         """What the API answers; None for the status `or_none`."""
         end, pause = time.monotonic() + PATIENCE, PAUSE
         while True:

@@ -10,11 +10,9 @@ import time
 from datetime import datetime
 from typing import Any
 
-from kubernetes.client.exceptions import ApiException
-
 from components.store.errors import TouchstoneError
 from components.store.events import relay
-from components.training.cluster import BLIPS, Cluster
+from components.training.cluster import Cluster
 from components.training.trainjob import NODE
 
 PAUSE = 2.0
@@ -47,18 +45,18 @@ class NodeLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let what is still in the log come, for a moment."""
-        self.finish()
+        """Go on without it."""
+        self._over.set()
 
     def finish(self) -> None:
-        """Read what is left; again it does nothing."""
+        """Read what is left, for a moment."""
         self._over.set()
         self._thread.join(timeout=10)
 
     def _follow(self) -> None:
         while True:
             last = self._over.is_set()
-            with contextlib.suppress(TouchstoneError, ApiException, *BLIPS):
+            with contextlib.suppress(TouchstoneError):
                 for pod in self.cluster.pods(self.name):
                     if first(pod) and pod.status.phase != "Pending":
                         self._read(pod.metadata.name)

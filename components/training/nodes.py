@@ -41,8 +41,8 @@ def train(job: Job, state: str) -> None:
     """Leave the trained model in the job's folder, as training on this machine would.
 
     Raises:
-        TouchstoneError: what the nodes put on record; NOT_SCHEDULED, IMAGE_NOT_PULLED, TRAINING_DIED, TRAINING_DEADLINE,
-            TRAINJOB_TAKEN, TRAINJOB_GONE, INTERRUPTED; what `Cluster` raises.
+        TouchstoneError: what the nodes put on record; NOT_SCHEDULED, IMAGE_NOT_PULLED, TRAINING_DIED,
+            TRAINING_DEADLINE, TRAINJOB_TAKEN, TRAINJOB_GONE, INTERRUPTED; what `Cluster` raises.
     """
     assert job.config.nodes
     cluster, name = Cluster(), identity(job)
@@ -72,9 +72,7 @@ def identity(job: Job) -> str:
     return f"touchstone-{digest([run, base, inputs, job.config.model_dump(exclude={'nodes'})])[:16]}"
 
 
-def _attempt(
-    cluster: Cluster, parcel: Parcel, wanted: dict[str, Any], job: Job
-) -> tuple[TouchstoneError, int] | None:
+def _attempt(cluster: Cluster, parcel: Parcel, wanted: dict[str, Any], job: Job) -> tuple[TouchstoneError, int] | None:
     """One TrainJob from its start to its end; what went wrong on the nodes, and how many tokens went at once."""
     name, number = wanted["metadata"]["name"], job.attempt.number
     assert job.config.nodes
@@ -85,7 +83,7 @@ def _attempt(
         with NodeLog(cluster, name) as log:
             ended = _follow(cluster, parcel, name, job.config.nodes, number)
             log.finish()
-        if ended is None:
+        if parcel.delivered(number):
             return None
         return _failure(parcel, number) or (log.error or death(ended, cluster.pods(name), job.config.nodes), 0)
 
@@ -114,24 +112,18 @@ def _standing(cluster: Cluster, name: str) -> dict[str, Any] | None:
     return found
 
 
-def _follow(cluster: Cluster, parcel: Parcel, name: str, nodes: NodesConfig, number: int) -> dict[str, str] | None:
-    """Until the TrainJob is over: None when it trained, the condition when it failed."""
+def _follow(cluster: Cluster, parcel: Parcel, name: str, nodes: NodesConfig, number: int) -> dict[str, str]:
+    """Until the TrainJob is over: what it says of its end."""
     waiting = Waiting(cluster, name, nodes)
-    while True:
-        found = cluster.trainjob(name)
-        if parcel_done := found is None or trainjob.condition(found, "Complete"):
-            if parcel.delivered(number):
-                return None
-            if found is not None:
-                return {"reason": "NoModel", "message": "it is complete and left no model"}
-        if found is None:
-            fix = "Run it again. A run's TrainJob is removed by the run alone."
-            raise TransientError("TRAINJOB_GONE", f"somebody removed the TrainJob {name}", fix=fix)
-        if failed := trainjob.condition(found, "Failed"):
-            return failed
-        assert not parcel_done
+    while found := cluster.trainjob(name):
+        if ended := trainjob.condition(found, "Complete") or trainjob.condition(found, "Failed"):
+            return ended
         waiting.look(found)
         cluster.change(found, ROUND)
+    if parcel.delivered(number):
+        return {}
+    fix = "Run it again. A run's TrainJob is removed by the run alone."
+    raise TransientError("TRAINJOB_GONE", f"somebody removed the TrainJob {name}", fix=fix)
 
 
 def _failure(parcel: Parcel, number: int) -> tuple[TouchstoneError, int] | None:
@@ -152,11 +144,14 @@ def _removed(cluster: Cluster, name: str) -> Iterator[list[bool]]:
     try:
         yield mine
     finally:
-        if mine:
-            try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # being told to end may wait for this
+        try:
+            if mine:
                 cluster.delete(name)
-            except TouchstoneError as error:
-                warn(f"TrainJob {name} is still there: {error.what}. Remove it: kubectl delete trainjob {name}")
+        except TouchstoneError as error:
+            warn(f"TrainJob {name} is still there: {error.what}. Remove it: kubectl delete trainjob {name}")
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 @contextlib.contextmanager

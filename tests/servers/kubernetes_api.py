@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import ssl
 import threading
 import time
@@ -163,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         if status:
             return self._status(status, "InternalError", "the server is not well")
         self.close_connection = True
-        self.connection.close()
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def _route(self, kind: str, known: dict[str, Any]) -> None:
         verb = {"POST": "create", "DELETE": "delete"}.get(self.command, "get" if known.get("name") else "list")
@@ -274,7 +275,7 @@ class Handler(BaseHTTPRequestHandler):
         for number, line in enumerate(lines):
             if self.fault and self.fault.after == number:
                 self.close_connection = True
-                return self.connection.close()
+                return self.connection.shutdown(socket.SHUT_RDWR)
             data = (line + "\n").encode()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             self.wfile.flush()
@@ -304,5 +305,5 @@ def kubernetes(folder: Path, plays: Callable[[Kubernetes, dict[str, Any]], None]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "ca.crt", key)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    with server.serving():
+    with contextlib.closing(server.socket), server.serving():
         yield server

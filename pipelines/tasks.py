@@ -76,7 +76,7 @@ def _trained(recipe: Recipe, made: Any, found: dict[str, Any], base: Any, gpus: 
     config = recipe.training.model_dump(mode="json", exclude_none=True)
     looked = {"state": recipe.state, "snapshot": found["snapshot"], "guards": sorted(recipe.guards)}
     task = train(**looked, **known, gpus=gpus, config=config)
-    return on_gpus(recipe.state, task, gpus)
+    return on_gpus(recipe.state, task, "0" if recipe.training.nodes else gpus)  # a TrainJob's machines have them
 
 
 def on_gpus(state: str, task: PipelineTask, gpus: Any) -> PipelineTask:

@@ -92,7 +92,10 @@ class Kubernetes(Loopback):
             self.changed.notify_all()
 
     def ends(self, job: dict[str, Any], kind: str, reason: str = "", message: str = "") -> None:
-        """Set the condition that ends a TrainJob."""
+        """Set the condition that ends a TrainJob; its pods have ended before."""
+        for pod in self.pods.values():
+            if job["metadata"]["name"] in pod["metadata"]["labels"].values():
+                pod["status"]["phase"] = "Succeeded" if kind == "Complete" else "Failed"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         held = {"type": kind, "status": "True", "reason": reason or kind, "message": message, "lastTransitionTime": now}
         self.put(job | {"status": {"conditions": [held]}})
@@ -138,7 +141,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer()
 
-    do_POST = do_DELETE = do_GET
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -239,25 +246,20 @@ class Handler(BaseHTTPRequestHandler):
             return self._status(404, "NotFound", f'pods "{name}" not found')
         if pod["status"]["phase"] == "Pending":
             return self._status(400, "BadRequest", "container node is waiting to start: ContainerCreating")
-        since = time.time() - float(self.query.get("sinceSeconds", 1e9))
+        since = time.time() - float(self.query.get("sinceSeconds", 1e9)) - 1
+        self._stream(line for line in self._lines(pod) if _when(line) >= since)
 
-        def lines() -> Iterator[str]:
-            told = 0
-            while not server.stopped.is_set():
-                found = server.logs.get(name or "", [])
-                for line in found[told:]:
-                    when = datetime.fromisoformat(line.partition(" ")[0][:19] + "+00:00").timestamp()
-                    if when >= since - 1:
-                        yield line
-                told = len(found)
-                if "follow" not in self.query or server.pods.get(name or "", pod)["status"]["phase"] != "Running":
-                    return
-                with server.changed:
-                    server.changed.wait(0.1)
-                if name not in server.pods:
-                    return
-
-        self._stream(lines())
+    def _lines(self, pod: dict[str, Any]) -> Iterator[str]:
+        server, name, told = self.server, pod["metadata"]["name"], 0
+        while not server.stopped.is_set():
+            goes_on = "follow" in self.query and pod["status"]["phase"] == "Running" and name in server.pods
+            found = server.logs.get(name, [])
+            yield from found[told:]
+            told = len(found)
+            if not goes_on:
+                return
+            with server.changed:
+                server.changed.wait(0.1)
 
     def _events(self, *_: object) -> None:
         self._json(200, {"items": self.server.events})
@@ -292,6 +294,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+
+def _when(line: str) -> float:
+    return datetime.fromisoformat(line[:19] + "+00:00").timestamp()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +38,6 @@ def succeed(server: Kubernetes, job: dict[str, Any]) -> None:
         server.says(pod, json.dumps({"event": "progress", "message": f"step {number}"}))
     deliver(job)
     server.ends(job, "Complete")
-    for known in server.pods.values():
-        known["status"]["phase"] = "Succeeded"
 
 
 def deliver(job: dict[str, Any]) -> None:
@@ -67,14 +64,14 @@ def train(server: Kubernetes, job: dict[str, Any]) -> None:
             env=os.environ | known | {"PET_NODE_RANK": str(rank)},
             cwd=ROOT,
             text=True,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if rank else subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         for rank in range(trainer["numNodes"])
     ]
-    threading.Thread(target=lambda: nodes[1].communicate(), daemon=True).start()
-    for line in nodes[0].stdout or []:
-        server.says(pod, line.rstrip("\n"))
+    with nodes[0]:
+        for line in nodes[0].stdout or []:
+            server.says(pod, line.rstrip("\n"))
     failed = any(node.wait() for node in nodes)
     server.ends(job, "Failed" if failed else "Complete", "JobsFailed" if failed else "JobsCompleted")
 

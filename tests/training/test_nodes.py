@@ -42,6 +42,7 @@ VARIABLES = [
     {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "read"}}},
 ]
 
+ROOT = Path(__file__).parents[2]
 Plays = Callable[[Kubernetes, dict[str, Any]], None]
 
 
@@ -97,7 +98,9 @@ def steps(events: list[dict[str, Any]]) -> list[str]:
     return [event["message"] for event in events if event["event"] == "progress"]
 
 
-def test_two_nodes_train_and_the_step_has_the_candidate(api: Kubernetes, data: Data, place: str, tmp_path: Path) -> None:
+def test_two_nodes_train_and_the_step_has_the_candidate(
+    api: Kubernetes, data: Data, place: str, tmp_path: Path
+) -> None:
     api.plays = controller.train
     assert launch(data, "0", QUICK, tmp_path / "candidate", place) == "LEARNED"
     model = Model.open(tmp_path / "candidate")
@@ -188,23 +191,28 @@ def test_an_api_that_stays_silent(api: Kubernetes, job: Job, place: str) -> None
     assert found.value.code == "CLUSTER_SILENT"
 
 
-def test_a_try_takes_up_the_trainjob_that_an_earlier_one_left(
-    api: Kubernetes, job: Job, place: str, told: Callable[[], list[dict[str, Any]]]
+def test_a_try_takes_up_the_trainjob_that_a_killed_one_left(
+    api: Kubernetes, job: Job, place: str, tmp_path: Path, told: Callable[[], list[dict[str, Any]]]
 ) -> None:
-    api.plays = lambda server, made: None
-    first = threading.Thread(target=lambda: pytest.raises(TouchstoneError, train, job, place), daemon=True)
-    first.start()
-    while not api.made:
-        time.sleep(0.05)
-    api.pods |= {"step": api.pods["step"]}
-    controller.start(api, api.made[0])
-    work = job.work.with_name("again")
-    work.mkdir()
+    api.plays = controller.start
+    first = step_in_a_process(api, job, place, tmp_path)
+    first.kill()
+    first.communicate()
     threading.Timer(0.5, controller.succeed, (api, api.made[0])).start()
-    train(replace(job, work=work), place)
-    assert (work / "model" / "training.json").exists()
+    train(job, place)
+    assert (job.model / "training.json").exists()
     assert len(api.made) == 1, "it was not made again"
     assert any("taken up" in event["message"] for event in told())
+
+
+def step_in_a_process(api: Kubernetes, job: Job, place: str, tmp_path: Path) -> subprocess.Popen[str]:
+    """The launcher in a process of its own, which waits for its TrainJob."""
+    line = [sys.executable, "-m", "tests.training.in_pod", str(tmp_path / "account"), str(job.write()), place]
+    step = subprocess.Popen(line, cwd=ROOT, env=os.environ | variables(api), stderr=subprocess.PIPE, text=True)
+    while not any(request.endswith("?watch") for request in api.asked):
+        assert step.poll() is None, step.communicate()[1]
+        time.sleep(0.05)
+    return step
 
 
 def test_a_trainjob_of_the_same_name_and_another_spec_is_left_alone(api: Kubernetes, job: Job, place: str) -> None:
@@ -271,9 +279,7 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_cause_is_told_and_not_what_it_did_to_the_others(
-    api: Kubernetes, job: Job, place: str, work: Path
-) -> None:
+def test_the_cause_is_told_and_not_what_it_did_to_the_others(api: Kubernetes, job: Job, place: str, work: Path) -> None:
     died = TouchstoneError("TRAINING_DIED", "another training process died")
     full = TouchstoneError("DISK_FULL", "the disk was full")
     api.plays = placed(work, failing(died, full))
@@ -312,8 +318,6 @@ def test_the_error_in_the_log_counts_when_the_state_has_none(api: Kubernetes, jo
         pod = controller.start(server, made)
         server.says(pod, json.dumps({"event": "error", "message": str(denied), "error": denied.record()}))
         server.ends(made, "Failed", "JobsFailed")
-        for known in server.pods.values():
-            known["status"]["phase"] = "Failed"
 
     api.plays = play
     with pytest.raises(UserError, match="may not read the state"):
@@ -407,20 +411,27 @@ def test_outside_of_a_cluster(data: Data, tmp_path: Path, place: str, monkeypatc
         launch(data, "0", QUICK, tmp_path / "candidate", place)
 
 
-def test_a_step_that_is_told_to_end_removes_its_trainjob(
-    api: Kubernetes, job: Job, place: str, tmp_path: Path
-) -> None:
+def test_a_step_that_is_told_to_end_removes_its_trainjob(api: Kubernetes, job: Job, place: str, tmp_path: Path) -> None:
     api.plays = controller.start
-    line = [sys.executable, "-m", "tests.training.in_pod", str(tmp_path / "account"), str(job.write()), place]
-    root = Path(__file__).parents[2]
-    step = subprocess.Popen(line, cwd=root, env=os.environ | variables(api), stderr=subprocess.PIPE, text=True)
-    while not any(request.endswith("?watch") for request in api.asked):
-        assert step.poll() is None, step.communicate()[1]
-        time.sleep(0.05)
+    step = step_in_a_process(api, job, place, tmp_path)
     step.send_signal(signal.SIGTERM)
     assert "INTERRUPTED" in step.communicate(timeout=20)[1]
     assert api.deleted == [api.made[0]["metadata"]["name"]]
     assert not api.jobs
+
+
+def test_a_node_leaves_its_error_in_the_state_and_in_its_log(place: str, job: Job) -> None:
+    parcel = Parcel.of(place, "name")
+    parcel.send(job)
+    alone = {"NNODES": "1", "NPROC_PER_NODE": "1", "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    line = [sys.executable, "-m", "components.training.node", parcel.folder.uri, "0"]
+    known = os.environ | {f"PET_{name}": value for name, value in alone.items()}
+    done = subprocess.run(line, cwd=ROOT, env=known, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert [error.code for error, _ in parcel.failures(0)] == ["WORLD_SIZE"]
+    events = [json.loads(text) for text in done.stdout.splitlines()]
+    assert [event["error"]["code"] for event in events if event["event"] == "error"] == ["WORLD_SIZE"]
+    assert not parcel.delivered(0)
 
 
 def test_attempts_are_counted_by_the_node(place: str, job: Job, tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ def build(name: str, nodes: NodesConfig, gpus: int, command: list[str], pod: Pod
 
 def same(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether a TrainJob on the cluster is the one we would make; what admission filled in does not matter."""
-    known: object = (found["metadata"].get("annotations") or {}).get(SPEC)
-    return known == wanted["metadata"]["annotations"][SPEC]
+    known = found["metadata"].get("annotations") or {}
+    return bool(known.get(SPEC) == wanted["metadata"]["annotations"][SPEC])
 
 
 def condition(job: dict[str, Any], kind: str) -> dict[str, str] | None:

@@ -252,7 +252,8 @@ class Handler(BaseHTTPRequestHandler):
     def _lines(self, pod: dict[str, Any]) -> Iterator[str]:
         server, name, told = self.server, pod["metadata"]["name"], 0
         while not server.stopped.is_set():
-            goes_on = "follow" in self.query and pod["status"]["phase"] == "Running" and name in server.pods
+            now = server.pods.get(name)
+            goes_on = "follow" in self.query and now and now["status"]["phase"] == "Running"
             found = server.logs.get(name, [])
             yield from found[told:]
             told = len(found)

@@ -36,12 +36,12 @@ COMPONENT = "touchstone.dev/component"
 def place(recipe: Recipe, task: PipelineTask) -> PipelineTask:
     """Tell the cluster about one step."""
     name, cluster = task.component_spec.name, recipe.cluster
-    kind = _kind(name)
-    _resources(task, getattr(cluster, kind))
+    where = _place(recipe, name)
+    _resources(task, where)
     _pod(task, recipe, name)
     _secrets(task, cluster, name)
-    if kind == "train":
-        _hardware(task, cluster.train)
+    if isinstance(where, Train):
+        _hardware(task, where)
     if cluster.retries and name not in ONCE:
         task.set_retry(cluster.retries, f"{cluster.backoff_seconds}s", 2.0, "3600s")
     return task
@@ -91,8 +91,13 @@ def refuse_template(value: object, where: str) -> None:
         raise UserError("TEMPLATE_IN_RECIPE", f"{where.rstrip('.')} holds a template", found=value[:80], fix=fix)
 
 
-def _kind(step: str) -> Kind:
-    return next(kind for kind, steps in KINDS.items() if step in steps)
+def _place(recipe: Recipe, step: str) -> Place:
+    """What the step gets; one that has a TrainJob train only follows it, for as long as that may take."""
+    cluster, nodes = recipe.cluster, recipe.training.nodes
+    if step == "train" and nodes:
+        return cluster.data.model_copy(update={"hours": nodes.hours + nodes.wait_minutes / 60 + 1})
+    found: Place = getattr(cluster, next(kind for kind, steps in KINDS.items() if step in steps))
+    return found
 
 
 def _resources(task: PipelineTask, place: Place) -> None:

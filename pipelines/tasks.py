@@ -81,7 +81,8 @@ def _trained(recipe: Recipe, made: Any, found: dict[str, Any], base: Any, gpus: 
     config = recipe.training.model_dump(mode="json", exclude_none=True)
     looked = {"state": recipe.state, "snapshot": found["snapshot"], "guards": sorted(recipe.guards)}
     task = train(**looked, **known, gpus=gpus, config=config)
-    return on_gpus(recipe, task, gpus)
+    on_nodes = recipe.training.nodes is not None
+    return on_gpus(recipe, task, "0" if on_nodes else gpus)  # a TrainJob's machines have them
 
 
 def on_gpus(recipe: Recipe, task: PipelineTask, gpus: Any) -> PipelineTask:

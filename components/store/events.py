@@ -49,10 +49,15 @@ def emit(event: str, message: str = "", **fields: object) -> None:
     """Write one event."""
     line = {"event": event, "step": os.environ.get("TOUCHSTONE_STEP", ""), "message": message, **fields}
     line |= {"time": round(time.time(), 3), "run": os.environ.get("TOUCHSTONE_RUN", "")}
-    with open(os.environ.get("TOUCHSTONE_EVENTS", "/dev/stdout"), "a", encoding="utf-8") as out:
-        out.write(json.dumps(line) + "\n")
+    relay(json.dumps(line))
     if pulse := os.environ.get("TOUCHSTONE_PULSE"):
         Path(pulse).touch()  # for whoever watches this process
+
+
+def relay(line: str) -> None:
+    """Write an event as another process has told it."""
+    with open(os.environ.get("TOUCHSTONE_EVENTS", "/dev/stdout"), "a", encoding="utf-8") as out:
+        out.write(line + "\n")
 
 
 def note(message: str, **fields: object) -> None:

@@ -9,6 +9,38 @@ from pydantic import Field, model_validator
 from components.store.config import Config
 
 
+class NodesConfig(Config):
+    """Machines that train together: a TrainJob of Kubeflow Trainer, which the step starts, follows and removes.
+
+    Where its pods run is the runtime's matter; the image and the way to the store are those of the step's own pod.
+    """
+
+    count: int = Field(ge=2, le=128)
+    """How many; each has as many processes as the recipe's `gpus` says, and one on a processor."""
+
+    runtime: str = Field("torch-distributed", pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
+    """The runtime that says what a machine is."""
+
+    runtime_kind: Literal["ClusterTrainingRuntime", "TrainingRuntime"] = "ClusterTrainingRuntime"
+    """Whether the runtime is the cluster's or the namespace's own."""
+
+    resources: dict[str, str] = {}
+    """What a machine gets, such as `{cpu: "32", memory: 256Gi}`, in place of what the runtime says; its GPUs are
+    added."""
+
+    service_account: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")
+    """What the pods are; the runtime's if left out."""
+
+    queue: str | None = Field(None, pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")
+    """The Kueue LocalQueue that the TrainJob waits in."""
+
+    hours: float = Field(24.0, gt=0, le=720)
+    """A TrainJob that runs for longer is ended."""
+
+    wait_minutes: float = Field(120.0, gt=0)
+    """How long the machines may be waited for."""
+
+
 class TrainingConfig(Config):
     """Multiple-negatives ranking from a base, ended by what is best on dev, the untrained base included.
 
@@ -76,6 +108,9 @@ class TrainingConfig(Config):
 
     patience_minutes: float = Field(30.0, gt=0)
     """Processes that make no step for so long are ended."""
+
+    nodes: NodesConfig | None = None
+    """Several machines in place of the step's own pod."""
 
     seed: int = Field(42, ge=0, lt=2**32)
     """Seeds the order of the pairs and dropout."""

@@ -36,9 +36,11 @@ def nothing(_: Path) -> None:
 def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str = "", keep: Keep = nothing) -> str:
     """Train on every GPU asked for (or the processor when `gpus` is "0") and write the candidate to `out`.
 
+    With `config.nodes`, a TrainJob does it, on so many GPUs of each node.
+
     Args:
         data: What is trained.
-        gpus: How many GPUs, as a string.
+        gpus: How many GPUs of a machine, as a string.
         config: The recipe's section.
         out: Where the candidate goes; nothing is left there on failure.
         state: The line's state, for `config.mirror_checkpoints`.
@@ -52,20 +54,28 @@ def launch(data: Data, gpus: str, config: TrainingConfig, out: Path, state: str 
     """
     if not gpus.isdecimal():
         raise UserError("BAD_GPUS", "the number of GPUs is no whole number", found=gpus, expected='"0", "1", ...')
-    zero.require(config, processes(int(gpus)))
+    together = processes(int(gpus)) * (config.nodes.count if config.nodes else 1)
+    zero.require(config, together)
     base_model = Model.open(data.base).require("base")
     inputs = {"pairs": Artifact.open(data.pairs, "pairs").digest, "base": base_model.fingerprint}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         mirror = state if config.mirror_checkpoints else ""
-        job = Job(data, Path(work), processes(int(gpus)), int(gpus), config, mirror=mirror)
+        job = Job(data, Path(work), together, int(gpus), config, mirror=mirror)
         keep(job.guards)
-        _persist(job)
+        _elsewhere(job, state) if config.nodes else _persist(job)
         remember(job.model, data.pairs, data.base)
         write_model(out, job.model, reference="candidate", inputs=inputs)
     known = json.loads((out / "training.json").read_text())
     _tell(known)
     return "LEARNED" if known["learned"] else "NOTHING_LEARNED"
+
+
+def _elsewhere(job: Job, state: str) -> None:
+    """On other machines than this one; who trains here needs no client of a cluster."""
+    from components.training.nodes import train
+
+    train(job, state)
 
 
 def _tell(known: dict[str, object]) -> None:
@@ -99,7 +109,7 @@ def _persist(job: Job) -> None:
     """Run attempts until one ends well or an error stands."""
     while True:
         try:
-            return _run(command(job.write(), job.gpus), job)
+            return run(command(job.write(), job.gpus), job)
         except TouchstoneError as error:
             tokens = json.loads(job.plan.read_text())["tokens"] if job.plan.exists() else 0
             found = again(error, job.attempt, tokens, cached=job.config.deepspeed is None)
@@ -110,8 +120,17 @@ def _persist(job: Job) -> None:
             job = replace(job, attempt=found[0])
 
 
-def _run(line: list[str], job: Job) -> None:
-    """One attempt."""
+def run(line: list[str], job: Job, *, leaves_model: bool = True) -> None:
+    """One attempt on this machine.
+
+    Args:
+        line: The command line that starts its processes.
+        job: What they train.
+        leaves_model: Whether the first process of all is here, which writes the model.
+
+    Raises:
+        TouchstoneError: what the processes put on record, TRAINING_DIED or TRAINING_HANGS.
+    """
     job.pulse.touch()
     process = subprocess.Popen(line, env=os.environ | {"TOUCHSTONE_PULSE": str(job.pulse)})
     with _ended_by(job.stop):
@@ -123,7 +142,7 @@ def _run(line: list[str], job: Job) -> None:
             end(process)
     if job.error.exists():
         raise TouchstoneError.from_record(json.loads(job.error.read_text()))
-    if process.returncode or not (job.model / "training.json").exists():
+    if process.returncode or (leaves_model and not (job.model / "training.json").exists()):
         fix = "See the step's log; exit code -9 or 137 means that memory ran out: set training.tokens_at_once."
         found = f"exit code {process.returncode}"
         raise TouchstoneError("TRAINING_DIED", "the training processes died", found=found, fix=fix)

@@ -195,7 +195,8 @@ def chunking(world: World, plan: Plan) -> Chunks:
 def _name(job: Job) -> dict[str, Any]:
     """What makes a checkpoint one of this training."""
     pairs, base = Artifact.open(job.data.pairs, "pairs").digest, Model.open(job.data.base).fingerprint
-    return {"pairs": pairs, "base": base, "config": job.config.model_dump(), "processes": job.processes}
+    config = job.config.model_dump(exclude={"nodes"})  # where they are changes nothing
+    return {"pairs": pairs, "base": base, "config": config, "processes": job.processes}
 
 
 def _mirror(job: Job) -> Mirror | None:

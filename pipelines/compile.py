@@ -13,7 +13,7 @@ from components.corpus.component import describe
 from components.pairs.component import tell
 from components.store.component import resolve
 from pipelines import tasks
-from pipelines.placement import refuse_templates
+from pipelines.placement import IMAGE, PUBLISHING, refuse_templates
 from pipelines.promote import promote
 from pipelines.recipe import Recipe
 from pipelines.retrain import retrain
@@ -59,12 +59,15 @@ def version_of(compiled: Path) -> str:
 
 
 def _graph(recipe: Recipe, pipeline: str, images: Mapping[str, str] | None) -> Any:
-    """The pipeline, with its images replaced."""
+    """The pipeline, with its images replaced; a step that moves production is told its own, for the provenance."""
     refuse_templates(recipe)
     graph = PIPELINES[pipeline](recipe)
     if images:
-        for executor in graph.pipeline_spec.deployment_spec["executors"].values():
-            executor["container"]["image"] = images[executor["container"]["image"]]
+        for name, executor in graph.pipeline_spec.deployment_spec["executors"].items():
+            container = executor["container"]
+            container["image"] = images[container["image"]]
+            if name.removeprefix("exec-") in PUBLISHING:
+                container["env"].extend([{"name": IMAGE, "value": container["image"]}])
     return graph
 
 

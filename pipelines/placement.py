@@ -29,6 +29,8 @@ ONCE = {"finish"}
 """Not tried again: what becomes of an exit hook's retries was never tried on a cluster."""
 SIGNING_KEY, MOUNTED = "TOUCHSTONE_SIGNING_KEY", "/etc/touchstone/signing"
 """A private key is a file; the variable holds its path."""
+IMAGE = "TOUCHSTONE_IMAGE"
+"""The variable that tells a step its own image (`components.hub.provenance`)."""
 COMPONENT = "touchstone.dev/component"
 """The label by which network policies know a run's pods."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components.hub.provenance import IMAGE
 from components.store.errors import UserError
 from pipelines.cluster_config import ClusterConfig
 from pipelines.compile import PIPELINES, compile_manifests, compile_recipe
@@ -90,6 +91,21 @@ def test_images_are_digests_alone(made: tuple[dict[str, Any], dict[str, Any]]) -
     assert {one["image"] for one in containers(made[0]).values()} == set(IMAGES.values())
 
 
+@pytest.mark.parametrize(("pipeline", "step"), [("retrain", "publish"), ("promote", "promote")])
+def test_what_moves_production_knows_its_image_for_the_provenance(tmp_path: Path, pipeline: str, step: str) -> None:
+    """And every other step's environment is as it was: it is part of what the cache goes by."""
+    known = containers(compiled(read(RECIPE), tmp_path, pipeline)[0])
+    images = {name: one["value"] for name, made in known.items() for one in made["env"] if one["name"] == IMAGE}
+    assert images == {step: IMAGES["touchstone-train"]}
+
+
+def test_a_step_that_follows_a_trainjob_needs_no_gpu_of_its_own(tmp_path: Path) -> None:
+    made, told = compiled(read(Path("recipes/multinode.yaml")), tmp_path)
+    assert "emptyDirMounts" not in told["train"] and "emptyDirMounts" in told["evaluate"]
+    assert containers(made)["train"]["resources"]["accelerator"]["resourceCount"] == "0"
+    assert told["train"]["activeDeadlineSeconds"] == (48 + 2 + 1) * 3600, "it waits, then follows"
+
+
 def test_every_step_starts_by_kubeflows_own_line_and_no_other_shell(
     made: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
@@ -124,7 +140,7 @@ def test_a_step_sees_the_secrets_that_it_reads_and_no_value_stands_anywhere(
     assert given["HF_TOKEN"] == {name: ("hub", "write" if name == "publish" else "read") for name in hub}
     assert given["WRITER_API_KEY"] == {"mine": ("writer", "key")}
     for name, container in containers(made[0]).items():
-        told = {one["name"] for one in container["env"]} - ({path["name"]} if name == "publish" else set())
+        told = {one["name"] for one in container["env"]} - ({path["name"], IMAGE} if name == "publish" else set())
         assert told == {"TOUCHSTONE_STATE", "AWS_DEFAULT_REGION"}, name
     assert all(one["imagePullSecret"][0]["secretName"] == "registry" for one in made[1].values())
 

@@ -6,7 +6,7 @@ READY := .venv/.ready
 PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser campaign bench-corpus bench-pairs bench-training bench-encode bench-quality calibrate-gate bench-gate bench-hub lint types compile clean
+.PHONY: help setup demo test test-browser campaign bench-corpus bench-pairs bench-training bench-encode bench-quality calibrate-gate bench-gate bench-hub lint types compile images pin push sbom test-containers manifests clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -62,8 +62,27 @@ lint: $(READY) ## check style, format and the import contracts
 types: $(READY) ## check the types, strictly
 	@$(BIN)/mypy
 
-compile: $(READY) ## compile the demo's pipeline to build/demo.yaml, what a cluster gets
-	@$(BIN)/touchstone compile recipes/demo.yaml --output build/demo.yaml
+compile: $(READY) ## compile the demo's pipeline to build/demo.yaml, what a cluster on this machine gets
+	@$(BIN)/touchstone compile recipes/demo.yaml --allow-tags --output build/demo.yaml
+
+images: $(READY) ## build both images; BASE= another base, TORCH_INDEX= an index with torch for the processor, ENGINE=podman
+	@$(BIN)/python -m pipelines.images build
+
+pin: $(READY) ## write the bases' digests of today into images/digests.yaml
+	@$(BIN)/python -m pipelines.images pin
+
+push: $(READY) ## push the images to REGISTRY= and write their digests into images/digests.yaml
+	@$(BIN)/python -m pipelines.images push '$(REGISTRY)'
+
+sbom: $(READY) ## describe what is in the built images, as CycloneDX, in build/sbom-data.json and build/sbom-train.json
+	@$(BIN)/python -m pipelines.sbom
+
+test-containers: $(READY) ## build both images and run the demo's pipeline in them; needs Docker (10 minutes and more)
+	@$(BIN)/python -m tests.containers
+
+manifests: $(READY) ## render the base and every overlay (or OVERLAY=) to build/manifests, and check them
+	@$(BIN)/python -m pipelines.manifests $(OVERLAY)
+	@$(BIN)/pytest tests/cluster/test_manifests.py
 
 clean: ## remove builds, caches and the demo's runs and state; .venv stays
 	rm -rf build runs .touchstone .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

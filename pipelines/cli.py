@@ -1,4 +1,4 @@
-"""The command line: `touchstone demo | run | approve | plan | bases | compile | mirror | history | gate ...`."""
+"""The command line: `touchstone demo | run | plan | bases | compile | mirror | gate ...`; see `cli_production` too."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import typer
 
 from components.report.finish import GREEN
 from components.store.errors import TouchstoneError
-from pipelines.compile import compile_recipe
+from pipelines.cli_cluster import cluster
+from pipelines.cli_production import RecipePath, production, tell_production
 from pipelines.recipe import read
-from pipelines.screen import Screen, describe, draw_corpus, draw_held, draw_pairs, draw_verdict, duration
+from pipelines.screen import Screen, draw_corpus, draw_held, draw_pairs, draw_verdict, duration
 
 app = typer.Typer(
     help="Retrain an embedding model on your own documents; promote it only if it proved better.",
@@ -27,22 +28,17 @@ app = typer.Typer(
 )
 gate = typer.Typer(help="Replay a verdict, test the gate, open a generation of the sealed test.", no_args_is_help=True)
 app.add_typer(gate, name="gate")
+app.add_typer(production)
+app.add_typer(cluster)
 
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe, such as recipes/demo.yaml.")]
 Until = Annotated[Literal["corpus", "pairs"] | None, typer.Option(help="Stop there and tell what was found.")]
 Force = Annotated[bool, typer.Option("--force", help="Train even if nothing changed since the last run.")]
 Models = Annotated[list[str] | None, typer.Option(metavar="ID_OR_FOLDER", help="Score this one; may be repeated.")]
 Pairs = Annotated[int | None, typer.Option(min=1, metavar="N", help="Plan for so many; nothing is mined or read.")]
 Hard = Annotated[int | None, typer.Option(min=0, metavar="K", help="With --pairs: hard negatives of each.")]
-Which = Annotated[Literal["retrain", "promote"], typer.Option(help="promote finishes what somebody approved.")]
-Waiting = Annotated[str, typer.Argument(metavar="RUN", help="A run that waits: its id, or its folder in runs/.")]
-Reason = Annotated[str, typer.Option(help="Why, in a line; it stands in the promotion and in the model's card.")]
-Key = Annotated[Path, typer.Option(envvar="TOUCHSTONE_APPROVAL_KEY", help="Your private key (Ed25519), a file.")]
 Benchmarks = Annotated[list[str], typer.Argument(metavar="NANOBEIR...", help="Such as nfcorpus and scifact.")]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="Each becomes a folder in it, in BEIR layout.")]
 Commit = Annotated[str | None, typer.Option(metavar="COMMIT", help="Of the Hub's data set; its newest by default.")]
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version or revision that `history` lists.")]
-Why = Annotated[str, typer.Option("--reason", help="Why, in a line; it stands in the history.")]
 Require = Annotated[bool, typer.Option("--require-promotion", help="Exit with 3 unless the run promotes.")]
 
 DEMO = Path("recipes/demo.yaml")
@@ -79,18 +75,6 @@ def run(recipe: RecipePath, force: Force = False, require_promotion: Require = F
 
 
 @app.command()
-def approve(recipe: RecipePath, run: Waiting, reason: Reason, key: Key) -> None:
-    """Approve a promotion that waits, or waive its hold, and finish it; every check is made again."""
-    from pipelines import approve as approval
-    from pipelines import local
-
-    screen, line = Screen(sys.stdout), read(recipe)
-    with local.object_store(line) as servers:
-        record = approval.approve(line, screen, run, reason, key, servers)
-    _tell_production(screen, record, recipe)
-
-
-@app.command()
 def bases(recipe: RecipePath, models: Models = None) -> None:
     """Score untuned base models on the recipe's dev queries: the recipe's own, and a shortlist or `--models`."""
     from components.training.shortlist import SHORTLIST
@@ -115,17 +99,6 @@ def plan(recipe: RecipePath, pairs: Pairs = None, hard_negatives: Hard = None) -
     planning.draw(screen, found, line)
 
 
-@app.command("compile")
-def compile_command(
-    recipe: RecipePath,
-    output: Annotated[Path, typer.Option(help="Where the YAML goes.")] = Path("build/pipeline.yaml"),
-    pipeline: Which = "retrain",
-) -> None:
-    """Write the pipeline that a Kubeflow cluster gets."""
-    compile_recipe(read(recipe), output, pipeline=pipeline)
-    Screen(sys.stdout).line("compiled", f"{recipe} to {output}")
-
-
 @app.command()
 def mirror(names: Benchmarks, folder: Folder, revision: Commit = None) -> None:
     """Bring NanoBEIR's benchmarks into FOLDER, as guards to put on S3, where the Hub can be reached."""
@@ -135,35 +108,6 @@ def mirror(names: Benchmarks, folder: Folder, revision: Commit = None) -> None:
     for made in bring(names, folder, revision):
         told = json.loads((made / "SOURCE.json").read_text())
         screen.text(f"{made}   {told['repository']} at {told['revision']}, licence {told['licence']}")
-
-
-@app.command()
-def history(recipe: RecipePath) -> None:
-    """List the promotions of a recipe's line, newest first."""
-    from components.store.stores import open_models
-    from pipelines import local
-
-    screen, line = Screen(sys.stdout), read(recipe)
-    with local.object_store(line):
-        promotions = list(open_models(line.target).history())
-    for one in promotions:
-        screen.text(describe(one))
-    if not promotions:
-        screen.text(f"Nothing was ever promoted to {line.target}.")
-
-
-@app.command()
-def rollback(recipe: RecipePath, version: Version, reason: Why) -> None:
-    """Have production point at an earlier revision again; the history keeps both."""
-    from components.hub import rollback as back
-    from components.store.stores import open_models
-    from pipelines import local
-
-    screen, line = Screen(sys.stdout), read(recipe)
-    with local.object_store(line):
-        found = back.rollback(open_models(line.target), version, reason, line.signing)
-    screen.line("rolled back", f"{line.target}  production -> {found.version}, which is {found.restores} again")
-    screen.line("", "Vectors of the two models do not mix: an index that was built with the other one is built anew.")
 
 
 @gate.command()
@@ -209,7 +153,7 @@ def _finish(screen: Screen, record: dict[str, Any], recipe: Path, again: str) ->
         draw_held(screen, held)
     if record["outcome"] == "SKIPPED_UNCHANGED":
         screen.line("SKIPPED", "nothing changed since the last run that reached a verdict; --force trains all the same")
-    _tell_production(screen, record, recipe)
+    tell_production(screen, record, recipe)
     screen.line("report", "runs/latest/report.html")
     if record["model"]:
         screen.line("use it", 'SentenceTransformer("runs/latest/model")')
@@ -219,21 +163,6 @@ def _finish(screen: Screen, record: dict[str, Any], recipe: Path, again: str) ->
         error = TouchstoneError.from_record(record["error"] or {})
         raise error
     screen.text(f"Run `{again}` again when there are new documents: production's model is the one to beat.")
-
-
-def _tell_production(screen: Screen, record: dict[str, Any], recipe: Path) -> None:
-    published, champion = record["publication"], record["inputs"].get("champion", "")
-    if record["outcome"] == "AWAITING_APPROVAL":
-        screen.line("waits", f"for an approval until {record['awaiting']['expires']}; approve with:")
-        screen.line("", f'touchstone approve {recipe} {record["run"]} --reason "..." --key PATH')
-    if published:
-        label = {"LOST_RACE": "lost race"}.get(record["outcome"], "published")
-        where = f"{published['target']}  revision {published['revision'][:8]}  production -> {published['version']}"
-        screen.line(label, where)
-    else:
-        screen.line(
-            "production", f"stays at revision {champion[-40:][:8]}" if champion else "nothing was ever promoted"
-        )
 
 
 @contextmanager

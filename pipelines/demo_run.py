@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from components.store.addresses import split_reference
 from components.store.line import LINE
-from components.store.models import split_reference
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.state import State

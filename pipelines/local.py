@@ -24,6 +24,7 @@ from components.store.pull import pull
 from components.store.signing_config import SigningConfig
 from components.store.state import State
 from pipelines.compile import compile_recipe
+from pipelines.placement import here
 from pipelines.preflight import listable, preflight
 from pipelines.recipe import Recipe
 from pipelines.s3_server import running
@@ -177,7 +178,7 @@ def _start(
     """Compile, give the run its folder's name, and start kfp.local in its own process group."""
     (folder / "recipe.json").write_text(recipe.model_dump_json(exclude_none=True))
     at_once = min(recipe.corpus.shards_at_once, os.cpu_count() or 1)
-    fitting = recipe.model_copy(update={"corpus": recipe.corpus.model_copy(update={"shards_at_once": at_once})})
+    fitting = here(recipe).model_copy(update={"corpus": recipe.corpus.model_copy(update={"shards_at_once": at_once})})
     compiled = compile_recipe(fitting, folder / "pipeline.yaml", pipeline=pipeline)
     compiled.write_text(compiled.read_text().replace(dsl.PIPELINE_JOB_ID_PLACEHOLDER, folder.name))
     work = (WORK / "work" / recipe.name).resolve()

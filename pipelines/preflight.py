@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from components.store.addresses import is_store, split_reference
 from components.store.errors import UserError
 from components.store.pull import pin
 from components.store.s3 import Folder
@@ -23,6 +26,9 @@ def preflight(recipe: Recipe) -> None:
         raise UserError(
             "NO_MODEL", f"{recipe.base_model} holds no model", fix="Publish the base there, or correct base_model."
         )
+    address = split_reference(recipe.base_model)[0]
+    if not is_store(address):  # the card of any other is seen when it is pulled
+        recipe.terms.licence(address, Path(address))
 
 
 def listable(recipe: Recipe) -> None:

@@ -5,6 +5,7 @@ from kfp import dsl
 from components.hub.component import promote as promote_approved
 from components.report.component import conclude
 from pipelines import tasks
+from pipelines.placement import whole_run
 from pipelines.recipe import Recipe
 
 
@@ -12,11 +13,13 @@ def promote(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The pipeline of one recipe; its parameter is the run that waits."""
     state, target = recipe.state, recipe.target
 
-    @dsl.pipeline(name=f"touchstone-{recipe.name}-promote", description="Finish a promotion that a person approved.")
+    named = {"name": f"touchstone-{recipe.name}-promote", "pipeline_config": whole_run(recipe)}
+
+    @dsl.pipeline(**named, description="Finish a promotion that a person approved.")
     def pipeline(run: str) -> None:
         known = {"state": state, "run": run, "target": target}
         asked = {name: getattr(recipe, name).model_dump(mode="json") for name in ("approval", "signing")}
-        done = tasks.fresh(state, promote_approved(**asked, **known))
-        tasks.fresh(state, conclude(**known)).after(done)
+        done = tasks.fresh(recipe, promote_approved(**asked, **known))
+        tasks.fresh(recipe, conclude(**known)).after(done)
 
     return pipeline

@@ -18,16 +18,19 @@ from components.hub.component import publish
 from components.report.component import finish, report
 from components.store.component import check, resolve
 from pipelines import tasks
+from pipelines.placement import whole_run
 from pipelines.recipe import Recipe
 
 
 def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
     """The pipeline of one recipe; its parameters are what an operator changes between runs."""
     state, target = recipe.state, recipe.target
-    fresh = partial(tasks.fresh, state)
+    fresh = partial(tasks.fresh, recipe)
     approval, signing = (part.model_dump(mode="json") for part in (recipe.approval, recipe.signing))
 
-    @dsl.pipeline(name=f"touchstone-{recipe.name}", description="Retrain, and promote only what proved better.")
+    named = {"name": f"touchstone-{recipe.name}", "pipeline_config": whole_run(recipe)}
+
+    @dsl.pipeline(**named, description="Retrain, and promote only what proved better.")
     def pipeline(base_model: str = recipe.base_model, gpus: str = recipe.gpus, force: bool = False) -> None:
         run = dsl.PIPELINE_JOB_ID_PLACEHOLDER
         with dsl.ExitHandler(fresh(finish(state=state, run=run, target=target))):
@@ -63,7 +66,7 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                         judged=mined["judged"],
                         passages=mined["passages"],
                     )
-                    scored = tasks.on_gpus(state, exam, gpus).outputs
+                    scored = tasks.on_gpus(recipe, exam, gpus).outputs
                     evidence = {"scores": scored["scores"], "leakage": mined["leakage"], "look": opened["look"]}
                     verdict = fresh(decide(state=state, run=run, config=gate, approval=approval, **evidence))
                     proof = {"verdict": verdict.outputs["verdict"], "candidate": candidate}
@@ -71,7 +74,8 @@ def retrain(recipe: Recipe) -> dsl.base_component.BaseComponent:
                     page = fresh(report(state=state, run=run, **proof, **shown, **data))
                     with dsl.If(verdict.outputs["Output"] == "PUBLISH", name="to-be-published"):
                         production = {"target": target, "champion": head, "approval": approval}
-                        production |= {"signing": signing, "parity": scored["parity"]}
-                        fresh(publish(state=state, run=run, **production, **proof)).after(page).set_retry(3, "20s", 2.0)
+                        production |= {"signing": signing, "declared": recipe.declared.model_dump()}
+                        production |= {"parity": scored["parity"]}
+                        fresh(publish(state=state, run=run, **production, **proof)).after(page)
 
     return pipeline

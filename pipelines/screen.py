@@ -6,10 +6,10 @@ import shutil
 import time
 from typing import Any, TextIO
 
-from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, FUSED, HYBRID
+from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, FUSED, HYBRID, NAMES
 from components.gate.verdict import Verdict
 from components.pairs.leakage import Leakage
-from components.report.gains import NAMES, ON
+from components.report.gains import ON
 from components.report.rules import advice
 from components.store.models import Promotion
 

@@ -1,7 +1,7 @@
 """The long campaigns, whole: `make campaign`. Counts and violations go to docs/results.md; violations exit with 1.
 
-python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training, selftest, races;
-                               all of them without a name
+python -m tests.campaign [NAME...]     bad-inputs, bad-bucket, faults, shards, histories, training, selftest, races,
+                               sweep; all of them without a name
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 from components.corpus import snapshot
 from components.corpus.config import ReadingConfig
@@ -22,7 +23,7 @@ from components.corpus.gather import gather
 from components.corpus.load import load
 from components.store.artifact import Artifact
 from components.store.s3 import Folder
-from components.store.s3_models import S3Models
+from components.store.stores import open_models
 from pipelines import local
 from pipelines.recipe import Recipe
 from pipelines.s3_server import running
@@ -175,21 +176,64 @@ def selftest() -> Told:
 
 
 def races() -> Told:
-    """A thousand rounds of eight promoters on one store, each operation on record, and the record checked."""
+    """A thousand rounds of eight promoters on S3 and on the Hub, each operation on record, and the record checked."""
+    Folder("s3://campaign/races").ensure_bucket()
+    with hub_reached():
+        told = [_raced(address) for address in ("s3://campaign/races", "hf://org/races")]
+    return [line for lines, _ in told for line in lines], [one for _, wrong in told for one in wrong]
+
+
+def _raced(address: str) -> Told:
     from tests.gate.cases import small_model
     from tests.hub.races import RACERS, check, race
 
-    place = "s3://campaign/races"
-    Folder(place).ensure_bucket()
     with tempfile.TemporaryDirectory() as work:
         folder = small_model(Path(work), "one").path
         (folder / "manifest.json").unlink()
-        operations, wrong = race(lambda: S3Models(place), folder, ROUNDS)
-    history = [one.id for one in S3Models(place).history()][::-1]
+        operations, wrong = race(lambda: open_models(address), folder, ROUNDS)
+    history = [one.id for one in open_models(address).history()][::-1]
     wrong += check(operations, history)
     wrong += [] if len(history) == ROUNDS else [f"{len(history)} promotions in the history"]
     counts = ", ".join(f"{kind} {count:,}" for kind, count in sorted(Counter(one.kind for one in operations).items()))
-    return [f"{ROUNDS:,} rounds of {RACERS} promoters; {len(operations):,} operations on record: {counts}."], wrong
+    told = f"{len(operations):,} operations on record: {counts}"
+    return [f"{address}: {ROUNDS:,} rounds of {RACERS} promoters; {told}."], wrong
+
+
+def sweep() -> Told:
+    """Publish and rollback, killed before and after every effect on S3 and the Hub, and run again."""
+    from tests.hub.crashes import Crash
+    from tests.hub.sweep import EFFECTS, swept
+    from tests.hub.test_publish import Line
+
+    Folder("s3://campaign").ensure_bucket()
+    cases = [
+        (which, Crash(n, after))
+        for which, count in EFFECTS.items()
+        for n in range(1, count + 1)
+        for after in (False, True)
+    ]
+    wrong = []
+    with hub_reached(), tempfile.TemporaryDirectory() as work:
+        for number, ((on, kind), crash) in enumerate(cases):
+            hub = f"hf://org/sweep-{number}" if on == "hub" else f"s3://campaign/sweep/{number}/hub"
+            (folder := Path(work) / str(number)).mkdir()
+            line = Line(f"s3://campaign/sweep/{number}/state", hub, folder)
+            wrong += [f"{on}, {kind}, {crash}: {problem}" for problem in swept(line, kind, crash)]
+    counts = ", ".join(f"{kind} on {on} {count}" for (on, kind), count in EFFECTS.items())
+    return [f"{len(cases)} crashes, before and after each effect: {counts}."], wrong
+
+
+@contextlib.contextmanager
+def hub_reached() -> Iterator[None]:
+    """A Hub on loopback, as this process and its children reach it."""
+    from components.store import hf_client
+    from tests.servers.git_hub import OWNER, GitHub
+    from tests.servers.git_hub_faults import serving
+
+    with serving(GitHub()) as server, patch.object(hf_client, "PAUSE", 0.01):
+        known = {"HF_ENDPOINT": server.address, "HF_TOKEN": OWNER, "HF_HUB_OFFLINE": "0"}
+        with patch.dict(os.environ, known):
+            yield
 
 
 CAMPAIGNS: dict[str, Callable[[], Told]] = {
@@ -201,6 +245,7 @@ CAMPAIGNS: dict[str, Callable[[], Told]] = {
     "training": training,
     "selftest": selftest,
     "races": races,
+    "sweep": sweep,
 }
 
 

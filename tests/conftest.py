@@ -1,4 +1,4 @@
-"""What the tests share: one real S3 server, a folder of its own for each test, a small real model."""
+"""What the tests share: a real S3 server, a Hub on loopback, a place of its own for each test, a small real model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import pytest
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
 
+from components.store import hf_client
 from components.store.s3 import Folder
 from pipelines.s3_server import S3Server, running
+from tests.servers.git_hub import OWNER, GitHub
+from tests.servers.git_hub_faults import Script, serving
 
 _numbers = itertools.count()
 
@@ -30,6 +33,29 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def place(s3: S3Server) -> str:
     """An empty `s3://tests/<number>` of the test's own."""
     return f"s3://tests/{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def hub_server() -> Iterator[GitHub]:
+    """A Hub that commits, one for all tests."""
+    with serving(GitHub()) as server:
+        yield server
+
+
+@pytest.fixture
+def hub(hub_server: GitHub, monkeypatch: pytest.MonkeyPatch) -> GitHub:
+    """The Hub as this process reaches it, with the owner's token and nothing that goes wrong."""
+    hub_server.script, hub_server.large, hub_server.repositories = Script(), {}, {}
+    for name, value in {"HF_ENDPOINT": hub_server.address, "HF_TOKEN": OWNER, "HF_HUB_OFFLINE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(hf_client, "PAUSE", 0.01)
+    return hub_server
+
+
+@pytest.fixture
+def hub_place(hub: GitHub) -> str:
+    """`hf://org/<number>`, where nothing is yet."""
+    return f"hf://org/model-{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from components.store.addresses import BUCKET
 from components.store.config import Config
 from components.store.connection import Connection
 
-Address = Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$")]
+Address = Annotated[str, Field(pattern=rf"^{BUCKET}$")]
 Policy = Literal["redact", "reject", "keep"]
 Kind = Literal["private_key", "cloud_key", "service_token", "jwt", "url_password", "email", "card", "phone"]
 

@@ -13,6 +13,18 @@ Numbers = npt.NDArray[np.float64]
 BASE, CHAMPION, CANDIDATE, BM25, HYBRID = "base", "champion", "candidate", "bm25", "hybrid"
 FUSED = {BASE: HYBRID, CHAMPION: "champion hybrid", CANDIDATE: "candidate hybrid"}
 """Model -> the same model and BM25 fused."""
+NAMES = {
+    CANDIDATE: "candidate",
+    FUSED[CANDIDATE]: "candidate + BM25",
+    CHAMPION: "champion",
+    FUSED[CHAMPION]: "champion + BM25",
+    BASE: "base",
+    HYBRID: "base + BM25 (hybrid)",
+    BM25: "BM25",
+}
+"""How the models are called where people read, in the order they are shown in."""
+METRICS = {"ndcg@10": "nDCG@10", "mrr@10": "MRR@10", "recall@10": "Recall@10", "recall@100": "Recall@100"}
+"""And the metrics."""
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from components.store.addresses import is_store
+from components.store.addresses import is_store, split_reference
 from components.store.digests import digest
 from components.store.errors import TouchstoneError
-from components.store.models import split_reference
 from components.store.stores import open_models
 
 START = "0" * 64

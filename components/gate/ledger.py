@@ -82,6 +82,15 @@ def afford(state: State, *, champion: str, day: str, config: GateConfig) -> int:
     return left
 
 
+def left(state: State, day: str, config: GateConfig) -> int:
+    """How many looks are left in the year of `day`; nobody is refused, nothing is charged.
+
+    Raises:
+        TouchstoneError: LEDGER_BROKEN.
+    """
+    return _left(_spent(check(state, []), day[:4]), config)
+
+
 def retire(state: State, *, queries: list[str], run: str, day: str) -> None:
     """Record the sealed queries that were retired for every model, since their documents train now.
 

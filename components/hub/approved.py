@@ -16,14 +16,15 @@ from components.gate.approval_config import ApprovalConfig
 from components.gate.chain import Mark, promotions
 from components.gate.record import recall
 from components.gate.verdict import Verdict
-from components.hub.card import write_card
+from components.hub import card
 from components.hub.moving import Published
 from components.hub.parity import check
 from components.hub.publish import promote, promoted, vouch
+from components.store.addresses import split_reference
 from components.store.digests import canonical
 from components.store.errors import UserError
 from components.store.intake import fingerprint, inspect
-from components.store.models import Promotion, split_reference
+from components.store.models import Promotion
 from components.store.signing_config import OFF, SigningConfig
 from components.store.state import State
 from components.store.stores import open_models
@@ -122,7 +123,7 @@ def promote_approved(
             what = f"the files that wait as revision {staged.revision[:8]}"
             raise UserError("NOT_APPROVABLE", f"{what} are not the candidate of run {run}")
         check(folder)
-        write_card(folder / "README.md", verdict, staged.verdict, approval)
+        card.approve(folder, approval)
         vouch(folder, verdict, staged.verdict, state, run, signing)
         if waivable(verdict):
             ledger.waive(State(state), run=run, verdict=staged.verdict, approver=approval.approver, day=approval.day)

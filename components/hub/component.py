@@ -10,6 +10,7 @@ def publish(
     target: str,
     champion: str,
     approval: dict[str, object],
+    declared: dict[str, object],
     signing: dict[str, object],
     candidate: dsl.Input[dsl.Model],
     verdict: dsl.Input[dsl.Dataset],
@@ -25,6 +26,7 @@ def publish(
         target: The model store.
         champion: The pinned reference that the candidate was judged against, "" for none.
         approval: The recipe's section `approval`.
+        declared: What the model's card tells of the recipe.
         signing: The recipe's section `signing`.
         candidate: The model to promote.
         verdict: The verdict that promotes it.
@@ -36,12 +38,14 @@ def publish(
         from pathlib import Path
 
         from components.gate.approval_config import ApprovalConfig
+        from components.hub.declared import Declared
         from components.hub.publish import publish as promote
         from components.store.signing_config import SigningConfig
 
         waits, signed = ApprovalConfig.parse(approval, where="approval"), SigningConfig.parse(signing, where="signing")
+        told = Declared.parse(declared, where="declared")
         proof = {"candidate": Path(candidate.path), "verdict": Path(verdict.path), "parity": Path(parity.path)}
-        found = promote(state, run, target, champion, approval=waits, signing=signed, **proof)
+        found = promote(state, run, target, champion, approval=waits, declared=told, signing=signed, **proof)
         note(found.told(target), **found.record(target))
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from components.gate.verdict import Verdict
+from components.store.addresses import split_reference
 from components.store.digests import canonical
 from components.store.intake import inspect
-from components.store.models import split_reference
 from components.store.signing import UNSIGNED
 from components.store.state import State
 

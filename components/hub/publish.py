@@ -1,6 +1,6 @@
 """Promotion: keep the weights under their immutable revision and move the pointer, if it still stands still.
 
-Where a person has to approve, the files go to the hub without card and pointer, and the run's record says what waits.
+Where a person has to approve, the files go to the hub without a pointer to them, and the run's record says what waits.
 
 Safe to run again at any point: the promotion's id is made of candidate, verdict and the champion it was judged
 against; a retry finds its own id among what was production's and changes nothing, so it never undoes a rollback.
@@ -18,13 +18,15 @@ from components.gate.approval import Approval, Staged, onward, today
 from components.gate.approval_config import ApprovalConfig
 from components.gate.files import read_verdict
 from components.gate.verdict import Verdict
-from components.hub.card import write_card
+from components.hub import card
+from components.hub.declared import Declared
 from components.hub.moving import Published, move
 from components.hub.parity import ship
 from components.hub.provenance import write_provenance
+from components.store.addresses import split_reference
 from components.store.digests import canonical, digest
 from components.store.errors import TouchstoneError
-from components.store.models import Model, ModelStore, Promotion, split_reference
+from components.store.models import Model, ModelStore, Promotion
 from components.store.signing import sign
 from components.store.signing_config import OFF, SigningConfig
 from components.store.state import State
@@ -55,6 +57,7 @@ def publish(
     verdict: Path,
     parity: Path,
     approval: ApprovalConfig,
+    declared: Declared,
     signing: SigningConfig = OFF,
 ) -> Published | Waiting:
     """Promote the candidate or have it wait for a person, and put that on the run's record.
@@ -68,6 +71,7 @@ def publish(
         verdict: The artifact of the verdict.
         parity: The artifact of what the evaluation's candidate makes of public texts.
         approval: The recipe's section: whether a person has to approve.
+        declared: What the card tells of the recipe.
         signing: The recipe's section: whether what production points at is signed, and by whom.
 
     Raises:
@@ -83,11 +87,11 @@ def publish(
         folder = Path(work) / "model"
         shutil.copytree(model.path, folder, ignore=shutil.ignore_patterns("manifest.json"))
         ship(folder, parity)
+        card.describe(folder, judged, verdict_digest, declared)
         if approval.required or judged.decision != "PROMOTE":
             staged = _staged(store.stage(folder), run, target, champion, judged, verdict_digest, approval)
             record.write("awaiting.json", canonical(Waiting(staged).record(target)))
             return Waiting(staged)
-        write_card(folder / "README.md", judged, verdict_digest)
         vouch(folder, judged, verdict_digest, state, run, signing)
         found = promote(store, folder, judged, verdict_digest, champion, run)
     record.write("publication.json", canonical(found.record(target)))

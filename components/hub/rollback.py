@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from components.hub.moving import move
+from components.hub.verify import same
 from components.store.digests import digest
-from components.store.errors import TouchstoneError, UserError
-from components.store.intake import fingerprint, inspect
+from components.store.errors import UserError
 from components.store.models import ModelStore, Promotion
 from components.store.signing import verify
 from components.store.signing_config import OFF, SigningConfig
@@ -21,8 +21,8 @@ from components.store.signing_config import OFF, SigningConfig
 NAMES = "See `touchstone history`: its versions, or the first eight digits of a revision."
 
 
-def choose(store: ModelStore, name: str) -> Promotion:
-    """The promotion that `name` means: a version, or a revision's first digits (eight at least).
+def choose(store: ModelStore, name: str | None) -> Promotion:
+    """The promotion that `name` means: a version, a revision's first digits (eight at least), None for production's.
 
     Raises:
         UserError: NOTHING_PROMOTED, NO_SUCH_REVISION.
@@ -30,6 +30,8 @@ def choose(store: ModelStore, name: str) -> Promotion:
     known = list(store.history())
     if not known:
         raise UserError("NOTHING_PROMOTED", f"nothing was ever promoted to {store.address}")
+    if name is None:
+        return known[0]
     found = [one for one in known if one.version == name or (len(name) >= 8 and one.revision.startswith(name))]
     if not found:
         raise UserError("NO_SUCH_REVISION", f"{store.address} never had {name} in production", fix=NAMES)
@@ -63,7 +65,8 @@ def rollback(store: ModelStore, name: str, reason: str, signing: SigningConfig =
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
         folder.mkdir()
-        _bring(store, wanted, folder)
+        store.fetch(wanted.revision, folder)
+        same(wanted, folder)  # nothing becomes production that could not be loaded from there
         verify(folder, wanted.revision, signing)
         done = move(
             store, planned, lambda now: now is not None and now.id == head.id, lambda one: store.promote(one, folder)
@@ -72,12 +75,3 @@ def rollback(store: ModelStore, name: str, reason: str, signing: SigningConfig =
         found = f"{done.promotion.version} now"
         raise UserError("LOST_RACE", "production moved meanwhile", found=found, fix="Look at it, then roll back again.")
     return done.promotion
-
-
-def _bring(store: ModelStore, wanted: Promotion, folder: Path) -> None:
-    """Fetch the revision: nothing becomes production that could not be loaded from there."""
-    store.fetch(wanted.revision, folder)
-    found = fingerprint(inspect(folder))
-    if found != wanted.fingerprint:
-        what = f"revision {wanted.revision[:8]} is not the model that was promoted as {wanted.version}"
-        raise TouchstoneError("MODEL_UNREADABLE", what, found=found[:8], expected=wanted.fingerprint[:8])

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from components.corpus.config import Address
+from components.store.addresses import Endpoint
 from components.store.config import Config
+from components.store.licence import non_commercial
 
 Side = Literal["train", "dev", "sealed", "reserve"]
-
-_NON_COMMERCIAL = re.compile(r"\bNC\b|non-?commercial|research", re.I)
 
 
 class LogsConfig(Config):
@@ -64,8 +63,8 @@ Kind = Literal["question", "keywords", "claim", "how-to"]
 class Asked(Config):
     """A language model behind an OpenAI-compatible endpoint."""
 
-    endpoint: str = Field(pattern=r"^https?://")
-    """The address up to and with `/v1`."""
+    endpoint: Endpoint
+    """The address up to and with `/v1`, without a user, a password or a query: keys come from the environment."""
     model: str = Field(min_length=1)
     """The model's name there."""
     key: str = Field("OPENAI_API_KEY", pattern=r"^[A-Z0-9_]*API_KEY$")
@@ -168,7 +167,8 @@ class PairsConfig(Config):
     """Pairs from outside of the corpus."""
 
     commercial: bool = False
-    """The model will be used commercially: general pairs under a non-commercial licence are refused."""
+    """The model will be used commercially: data under a non-commercial licence is refused, and a base under one or
+    under none that is known."""
 
     weights: dict[Miner, Annotated[float, Field(ge=0, le=100)]] = {}
     """Source of pairs -> how often each of its pairs is trained on in a pass; 1 where nothing is said."""
@@ -198,7 +198,7 @@ class PairsConfig(Config):
 
     @model_validator(mode="after")
     def _licensed(self) -> PairsConfig:
-        if self.commercial and self.general and _NON_COMMERCIAL.search(self.general.licence):
+        if self.commercial and self.general and non_commercial(self.general.licence):
             raise ValueError(f"general pairs that may be used commercially, not under {self.general.licence}")
         return self
 

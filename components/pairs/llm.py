@@ -11,7 +11,6 @@ or 422 is kept: with a JSON schema; without; and as hosted reasoning models want
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,12 +22,15 @@ import openai
 
 from components.pairs.config import Asked
 from components.store.errors import UserError
+from components.store.keys import key
 
 RETRIES = 3
 """After the first try; they wait 0.5, 1 and 2 seconds where the server says nothing."""
 LARGEST = 1 << 20
 """Bytes of an answer with its envelope; a thousand tokens are 4 kB."""
 SEED = 1
+NO_KEY = "none"
+"""What is sent where there is no key: the client wants one, and servers without one ignore it."""
 FORMS = ("schema", "plain", "reasoning")
 
 
@@ -103,7 +105,11 @@ class Door:
             headers={"Accept-Encoding": "identity"},
         )
         self._client = openai.OpenAI(
-            api_key=_key(asked.key), base_url=asked.endpoint, timeout=timeout, max_retries=RETRIES, http_client=http
+            api_key=key(asked.key) or NO_KEY,
+            base_url=asked.endpoint,
+            timeout=timeout,
+            max_retries=RETRIES,
+            http_client=http,
         )
 
     def close(self) -> None:
@@ -169,14 +175,6 @@ def _host(endpoint: str) -> str:
         fix = "Correct pairs.questions."
         raise UserError("BAD_ENDPOINT", "the endpoint is no address", expected="https://host/v1", fix=fix)
     return f"{host}:{port}" if port else host
-
-
-def _key(name: str) -> str:
-    """The key from the environment; servers without one ignore what is sent."""
-    key = os.environ.get(name, "").strip()
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise UserError("BAD_KEY", f"{name} is no key", expected="letters, digits and signs on one line")
-    return key or "none"
 
 
 def _settings(prompt: Prompt, form: str) -> dict[str, Any]:

@@ -167,8 +167,8 @@ def _write_passages(out: Path, material: Material, inputs: dict[str, str]) -> in
         before = cutter.rejected
         rows = passages.rows(passages.cut(material.artifact, cutter))
         count = writer.table("passages", passages.PASSAGE_SCHEMA, rows)
-        known = {"documents": material.artifact.facts["documents"], "rejected_characters": cutter.rejected - before}
-        writer.facts |= {"passages": count, **known}
+        known = {name: material.artifact.facts.get(name, {}) for name in ("documents", "languages")}
+        writer.facts |= {"passages": count, "rejected_characters": cutter.rejected - before, **known}
     return count
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from components.report.page import short_page
@@ -33,7 +34,7 @@ def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, A
 
     Returns:
         The record: run, outcome, decision, held (why, where no look was spent), error, inputs, awaiting (what was
-        staged for an approval), publication.
+        staged for an approval), publication, ended (ISO 8601, UTC).
 
     Raises:
         TouchstoneError: UNKNOWN_OUTCOME, after the record is written, so that such a run ends red.
@@ -51,6 +52,7 @@ def finish(state: str, run: str, target: str, *, succeeded: bool) -> dict[str, A
         "inputs": known["check"].get("inputs", {}),
         "awaiting": known["awaiting"] or None,
         "publication": known["publication"] or None,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     folder.write("record.json", canonical(record))
     if not known["verdict"] or not folder.exists("report.html"):

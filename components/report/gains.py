@@ -8,20 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from components.evaluation.scores import BASE, BM25, CANDIDATE, CHAMPION, FUSED, HYBRID
+from components.evaluation.scores import BASE, CHAMPION, FUSED, NAMES
 from components.gate.verdict import Verdict
 from components.report import drawing
 
-NAMES = {
-    CANDIDATE: "candidate",
-    FUSED[CANDIDATE]: "candidate + BM25",
-    CHAMPION: "champion",
-    FUSED[CHAMPION]: "champion + BM25",
-    BASE: "base",
-    HYBRID: "base + BM25 (hybrid)",
-    BM25: "BM25",
-}
-"""How the models are called on the page, in the order they are shown in."""
 ON = {"fresh": "on new documents", "rest": "on all the others"}
 """How the parts of the fresh route are called."""
 

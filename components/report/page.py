@@ -8,18 +8,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from components.evaluation.examples import EXCERPT, Example
-from components.evaluation.scores import BM25, CANDIDATE, FUSED, HYBRID
+from components.evaluation.scores import BM25, CANDIDATE, FUSED, HYBRID, METRICS, NAMES
 from components.gate.decision import AHEAD
 from components.gate.verdict import Verdict
 from components.report import drawing, numbers
 from components.report.findings import Findings
-from components.report.gains import NAMES, fresh_alone, picture
+from components.report.gains import fresh_alone, picture
 from components.report.lineage import lineage, looks
 from components.report.rules import advice, rules
 from components.report.slices import forest
 
 SHOWN_EXAMPLES = 5
-METRICS = {"ndcg@10": "nDCG@10", "mrr@10": "MRR@10", "recall@10": "Recall@10", "recall@100": "Recall@100"}
 
 _NOT_FOUND = 101
 """The rank of what is not among the best 100."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.store.models import split_reference
+from components.store.addresses import split_reference
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,16 @@ def resolve(model: str, floating: bool = True, base: bool = False) -> str:
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)
-def pull(model: str, role: str, signing: dict[str, object], out: dsl.Output[dsl.Model]) -> None:
+def pull(
+    model: str, role: str, signing: dict[str, object], terms: dict[str, object], out: dsl.Output[dsl.Model]
+) -> None:
     """Fetch a pinned model, refuse it unless it is safe to load, keep it as an artifact.
 
     Args:
         model: `address@revision`, or "" for none.
         role: `base` must be readable; a `champion` that is not makes the gate hold.
         signing: The recipe's section `signing`, as far as it is asked of this role.
+        terms: What the recipe says about the licence of a base.
         out: The model, or the word that there is none.
     """
     from components.store.events import step
@@ -35,11 +38,12 @@ def pull(model: str, role: str, signing: dict[str, object], out: dsl.Output[dsl.
     with step("pull"):
         from pathlib import Path
 
+        from components.store.licence import Terms
         from components.store.pull import pull as fetch
         from components.store.signing_config import SigningConfig
 
-        signed = SigningConfig.parse(signing, where="signing")
-        fetch(model, Path(out.path), optional=role == "champion", signed=signed)
+        signed, licensed = SigningConfig.parse(signing, where="signing"), Terms.parse(terms, where="terms")
+        fetch(model, Path(out.path), optional=role == "champion", signed=signed, terms=licensed)
 
 
 @dsl.component(base_image="touchstone-data", install_kfp_package=False)

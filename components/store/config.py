@@ -6,9 +6,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from components.store.addresses import bare
 from components.store.errors import UserError
 
 T = TypeVar("T", bound="Config")
+
+_NAMES = {"key"}
+"""Fields with the name of a secret: somebody may have put the secret itself there."""
 
 
 class Config(BaseModel):
@@ -46,6 +50,12 @@ def _sentence(where: str, problem: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{where}: {field} is missing."
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    given = repr(problem["input"])
-    shown = "a private key" if "PRIVATE KEY" in given else given
-    return f"{where}: {field} is {shown}, must be {message}."
+    return f"{where}: {field} is {_shown(problem)}, must be {message}."
+
+
+def _shown(problem: dict[str, Any]) -> str:
+    """The wrong value, but for what may be a secret: the message stands on screens and in logs."""
+    text = repr(problem["input"])
+    if "PRIVATE KEY" in text:
+        return "a private key"
+    return "something that is not shown here" if problem["loc"][-1:] in {(name,) for name in _NAMES} else bare(text)

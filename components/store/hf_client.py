@@ -9,7 +9,6 @@ would multiply. What a server may have done already is never sent again from her
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import random
 import threading
@@ -31,6 +30,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils._http import default_client_factory, hf_raise_for_status, parse_ratelimit_headers
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
+from components.store.addresses import on_loopback
 from components.store.errors import TouchstoneError, TransientError, UserError
 from components.store.events import OFFLINE
 
@@ -55,7 +55,7 @@ def opened() -> huggingface_hub.HfApi:
     """
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or constants.ENDPOINT
     parts = urlsplit(endpoint)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname))):
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and on_loopback(parts.hostname))):
         fix = "Name the Hub's address with https:// in HF_ENDPOINT."
         raise UserError("HUB_INSECURE", "HF_ENDPOINT is no https address", found=parts.scheme or "none", fix=fix)
     return huggingface_hub.HfApi(endpoint=endpoint)
@@ -185,13 +185,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _limited() -> Any:

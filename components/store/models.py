@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from components.store.addresses import split_reference
 from components.store.artifact import Artifact, ArtifactWriter
 from components.store.digests import digest
 from components.store.errors import TouchstoneError, UserError
 from components.store.intake import fingerprint, inspect
+from components.store.licence import ANY, UNKNOWN, Terms
 
 
 @dataclass(frozen=True)
@@ -93,12 +95,6 @@ def revision_of(files: dict[str, dict[str, Any]]) -> str:
     return digest({name: described["sha256"] for name, described in files.items()})[:40]
 
 
-def split_reference(reference: str) -> tuple[str, str]:
-    """`address@revision` in its two parts; the revision is empty when the reference floats."""
-    address, at, revision = reference.rpartition("@")
-    return (address, revision) if at and "/" not in revision else (reference, "")
-
-
 @dataclass(frozen=True)
 class Model:
     """The artifact `model`, verified: a sentence-transformers folder or a plain encoder's, or that there is none.
@@ -108,6 +104,7 @@ class Model:
         present: False when there is no such model.
         problem: Why a model that exists could not be read; empty otherwise.
         fingerprint: What it computes with (64 hex digits).
+        licence: What its card or the recipe names; `unknown` where neither does.
     """
 
     path: Path
@@ -115,13 +112,14 @@ class Model:
     problem: str
     reference: str
     fingerprint: str
+    licence: str = UNKNOWN
 
     @classmethod
     def open(cls, path: str | Path) -> Model:
         """Verify the artifact at `path`."""
         facts = Artifact.open(path, "model").facts
         known = (facts["present"], facts["problem"], facts["reference"], facts["fingerprint"])
-        return cls(Path(path), *known)
+        return cls(Path(path), *known, licence=facts.get("licence", UNKNOWN))
 
     def require(self, role: str) -> Model:
         """This model, or a typed error that says which role has none."""
@@ -131,14 +129,22 @@ class Model:
         raise UserError("NO_MODEL", f"the {role} model {self.reference} cannot be used", found=found)
 
 
-def write_model(path: Path, folder: Path, *, reference: str, inputs: dict[str, str] | None = None) -> None:
-    """Make a model artifact at `path` of the files in `folder`, after intake."""
+def write_model(
+    path: Path, folder: Path, *, reference: str, inputs: dict[str, str] | None = None, terms: Terms = ANY
+) -> None:
+    """Make a model artifact at `path` of the files in `folder`, after intake.
+
+    Raises:
+        UserError: UNSAFE_MODEL, NOT_A_MODEL, and LICENCE_REFUSED where the terms do not allow to build on it.
+    """
     files = inspect(folder)
+    licence = terms.licence(split_reference(reference)[0], folder)
     with ArtifactWriter(path, "model", inputs or {}) as out:
         for name in files:
             if name != "manifest.json":
                 shutil.copyfile(folder / name, out.file(name))
         out.facts |= {"present": True, "problem": "", "reference": reference, "fingerprint": fingerprint(files)}
+        out.facts["licence"] = licence
 
 
 def write_absence(path: Path, *, reference: str, problem: str) -> None:

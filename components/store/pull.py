@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 from components.store import signing
-from components.store.addresses import is_store, on_hub
+from components.store.addresses import is_store, on_hub, split_reference
 from components.store.errors import TouchstoneError, UserError
-from components.store.models import FolderModels, split_reference, write_absence, write_model
+from components.store.licence import ANY, Terms
+from components.store.models import FolderModels, write_absence, write_model
 from components.store.signing_config import OFF, SigningConfig
 from components.store.stores import open_models
 
@@ -44,7 +45,7 @@ def pin(reference: str, *, floating: bool = True, base: bool = False) -> str:
     return pinned
 
 
-def pull(reference: str, out: Path, *, optional: bool, signed: SigningConfig = OFF) -> None:
+def pull(reference: str, out: Path, *, optional: bool, signed: SigningConfig = OFF, terms: Terms = ANY) -> None:
     """Fetch the pinned model into a model artifact at `out`.
 
     Args:
@@ -53,12 +54,16 @@ def pull(reference: str, out: Path, *, optional: bool, signed: SigningConfig = O
         optional: For a champion: one that cannot be read becomes an artifact that says so, and the gate holds.
             Otherwise that is an error.
         signed: Whose signature it must have.
+        terms: What the recipe says about the licence of a base.
+
+    Raises:
+        UserError: LICENCE_REFUSED, and what reading the model store, signatures and intake raise.
     """
     if not reference:
         write_absence(out, reference="", problem="")
         return
     try:
-        _pull(reference, out, signed)
+        _pull(reference, out, signed, terms)
     except TouchstoneError as error:
         if not optional or error.code not in PERMANENT:
             raise
@@ -75,7 +80,7 @@ def _revision(address: str, *, base: bool) -> str:
     return HubModels(address).latest()
 
 
-def _pull(reference: str, out: Path, signed: SigningConfig) -> None:
+def _pull(reference: str, out: Path, signed: SigningConfig, terms: Terms) -> None:
     address, revision = split_reference(reference)
     if not revision:
         raise UserError("FLOATING_MODEL", f"{reference} names no revision", expected="address@revision")
@@ -84,4 +89,4 @@ def _pull(reference: str, out: Path, signed: SigningConfig) -> None:
     with tempfile.TemporaryDirectory(dir=out.parent) as work:
         store.fetch(revision, Path(work))
         signing.verify(Path(work), revision, signed)
-        write_model(out, Path(work), reference=reference)
+        write_model(out, Path(work), reference=reference, terms=terms)

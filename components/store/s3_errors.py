@@ -9,6 +9,7 @@ from boto3.exceptions import RetriesExceededError
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
+from components.store.addresses import bare
 from components.store.errors import TouchstoneError, TransientError, UserError
 from components.store.s3_client import EXPIRED, code
 
@@ -62,7 +63,7 @@ def _trouble(uri: str, error: Exception) -> TouchstoneError:
         fix = "Name the file of its authority's certificates (ca_bundle, AWS_CA_BUNDLE)."
         return UserError("S3_UNTRUSTED", f"{uri}: the server's certificate is not trusted", fix=fix)
     if isinstance(error, (aws.EndpointConnectionError, aws.ConnectTimeoutError)):
-        endpoint = error.kwargs.get("endpoint_url", "the endpoint")
+        endpoint = bare(str(error.kwargs.get("endpoint_url", "the endpoint")))
         fix = "Check AWS_ENDPOINT_URL_S3 and that the server is up."
         return UserError("S3_UNREACHABLE", f"{uri}: nobody answers at {endpoint}", fix=fix)
     if isinstance(error, (*BROKEN_OFF, RetriesExceededError)):

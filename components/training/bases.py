@@ -18,17 +18,16 @@ from pathlib import Path
 
 from components.retrieval.encoder import Encoder
 from components.retrieval.loading import load
-from components.store.addresses import is_store
+from components.store import licence
+from components.store.addresses import is_store, split_reference
 from components.store.errors import TouchstoneError, UserError, unexpected
 from components.store.events import note, step
-from components.store.models import Model, split_reference
+from components.store.models import Model
 from components.store.pull import pin, pull
 from components.training.dev import DevSet
 from components.training.shortlist import domain
 
 HUB_ID = re.compile(r"hf://.+|\w[\w.-]*/[\w.-]+(@\w+)?")
-CARD = 64
-"""Characters of a licence's name at most."""
 
 
 @dataclass(frozen=True)
@@ -94,21 +93,6 @@ def score(reference: str, dev: DevSet) -> Base:
         return _measured(reference, Model.open(Path(work) / "model").path, dev)
 
 
-def licence(folder: Path) -> str:
-    """The licence that a model's card names in its front matter, else its configuration, else `unknown`."""
-    card, config = ((folder / name) for name in ("README.md", "config.json"))
-    text = card.read_text(errors="replace") if card.is_file() else ""
-    front = text.split("\n---", 1)[0] if text.startswith("---") else ""
-    known = {
-        key: value for key, value in re.findall(r"^(license|license_name):[ \t]*(\S+)[ \t]*$", front, re.MULTILINE)
-    }
-    name = known.get("license_name") or known.get("license")
-    if not name and config.is_file():
-        name = json.loads(config.read_bytes()).get("license")
-    found = str(name or "").strip("'\"")
-    return found if re.fullmatch(rf"[\w.+-]{{1,{CARD}}}", found) else "unknown"
-
-
 def _tried(reference: str, dev: DevSet) -> Base:
     """Score a model, or say why that is not possible: one that fails must not end the comparison."""
     name = domain(split_reference(reference)[0])
@@ -137,7 +121,7 @@ def _measured(reference: str, folder: Path, dev: DevSet) -> Base:
         parameters=sum(part.numel() for part in model.parameters()) / 1e6,
         dimension=passages.shape[1],
         tokens=model.max_seq_length or 0,
-        licence=licence(folder),
+        licence=licence.named(folder),
         rate=len(passages) / seconds,
     )
 

@@ -17,11 +17,12 @@ from components.retrieval.precision import precision
 from components.store.artifact import Artifact
 from components.store.errors import TouchstoneError
 from components.store.events import emit
+from components.store.models import Model
 from components.training import blend
 from components.training.config import TrainingConfig
 from components.training.dev import Judge, Scores
 from components.training.guarding import Guards, held
-from components.training.job import Job
+from components.training.job import Data, Job
 from components.training.planner import Plan, Size
 from components.training.texts import Texts
 from components.training.watch import Meter
@@ -142,4 +143,15 @@ def _record(setting: Setting) -> dict[str, Any]:
         "versions": versions | {"sentence-transformers": __version__},
         "pairs": Artifact.open(setting.job.data.pairs, "pairs").digest,
         "split_segments": Artifact.open(setting.job.data.judged, "judged").facts.get("segments"),
+        "base_licence": Model.open(setting.job.data.base).licence,
+        "material": _material(setting.job.data),
     }
+
+
+def _material(data: Data) -> dict[str, Any]:
+    """What there was to train on and to judge with, in counts, for the model's card."""
+    pairs, judged = Artifact.open(data.pairs, "pairs"), Artifact.open(data.judged, "judged")
+    made = {miner: found["made"] for miner, found in pairs.facts.get("sources", {}).items()}
+    passages = Artifact.open(data.passages, "passages").facts
+    counts = {"dev": judged.count("queries"), "sealed": judged.facts.get("sealed_queries", 0)}
+    return {"pairs": made, "queries": counts, "languages": passages.get("languages", {})}

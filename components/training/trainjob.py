@@ -14,7 +14,7 @@ from components.store.digests import digest
 from components.training.config import NodesConfig
 
 GROUP, VERSION, PLURAL = "trainer.kubeflow.org", "v1alpha1", "trainjobs"
-COMPONENT = {"touchstone.dev/component": "trainjob"}
+COMPONENT = {"touchstone.dev/component": "train-node"}
 """The label by which network policies know the nodes' pods."""
 MANAGER = "touchstone.dev/launcher"
 SPEC = "touchstone.dev/spec"

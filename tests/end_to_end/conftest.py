@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from components.store.signing_config import SigningConfig
 from pipelines import demo, demo_questions, demo_reference, local
 from pipelines.recipe import Recipe
 from pipelines.screen import Screen
+from tests.end_to_end import canaries
 from tests.hub.keys import RELEASE, private, public
 
 SERVICES = slice(2, 9)
@@ -47,10 +48,16 @@ def pages() -> Iterator[tuple[str, bytes]]:
             yield operation.key, operation.page
 
 
-def make_line(place: str, model: Path, folder: Path, documents: Iterator[tuple[str, bytes]]) -> Line:
-    """A line over these documents, judged by the titles of the AWS CLI's examples."""
+def make_line(
+    place: str,
+    model: Path,
+    folder: Path,
+    documents: Iterable[tuple[str, bytes]],
+    more: Iterable[demo_questions.Query] = (),
+) -> Line:
+    """A line over these documents, judged by the titles of the AWS CLI's examples, and by some `more` questions."""
     demo.upload(Folder(f"{place}/docs"), documents)
-    queries = demo_questions.queries(demo_questions.ranked_services()[SERVICES])
+    queries = [*demo_questions.queries(demo_questions.ranked_services()[SERVICES]), *more]
     demo.upload(Folder(f"{place}/judged"), demo_questions.beir(queries))
     values = {
         "name": "test",
@@ -72,12 +79,22 @@ def make_line(place: str, model: Path, folder: Path, documents: Iterator[tuple[s
 
 @pytest.fixture(scope="module")
 def line(s3: object, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    """A line that signs, whose first run is over; tests of the module go on from there, in the line's folder."""
+    """A line that signs, whose first run is over; tests of the module go on from there, in the line's folder.
+
+    Canaries are planted around it, beside its recipe, in its documents and among its questions.
+    """
     folder = tmp_path_factory.mktemp("line")
-    made = make_line("s3://tests/line", tiny_model, folder, pages())
+    known = list(pages())
+    asked = canaries.questions([key for key, _ in known[::100]][:6])
+    made = make_line("s3://tests/line", tiny_model, folder, [*known, *canaries.documents()], asked)
     signing = SigningConfig(public_keys={"release": public(RELEASE)})
     made.recipe = made.recipe.model_copy(update={"signing": signing})
-    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patched:
-        patched.setenv(KEY, str(private(folder, RELEASE)))
+    for name, content in canaries.BESIDE.items():
+        (folder / name).write_text(content)
+    with contextlib.chdir(folder), pytest.MonkeyPatch.context() as around:
+        around.setenv(KEY, str(private(folder, RELEASE)))
+        around.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
+        for name, value in canaries.ENVIRONMENT.items():
+            around.setenv(name, value)
         made.first = made.run()
         yield made

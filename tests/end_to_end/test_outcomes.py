@@ -6,28 +6,38 @@ champion broke, then a candidate learned nonsense.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import random
 import re
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from components.corpus import documents
 from components.gate.approval_config import ApprovalConfig
 from components.gate.files import replay
+from components.pairs import judged
 from components.pairs.config import FiltersConfig
+from components.store.artifact import Artifact
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.signing import verify
 from components.store.state import State
 from components.training.dev import DevSet
-from pipelines import demo, local
+from examples import search
+from pipelines import artifacts, demo, local
+from pipelines.s3_server import S3Server
 from pipelines.screen import Screen, draw_pairs
+from tests.end_to_end import canaries
 from tests.end_to_end.conftest import Line, pages
 from tests.gate.test_approval import ANN, public
 
@@ -53,6 +63,28 @@ def test_a_candidate_that_learned_is_promoted(line: Line) -> None:
     assert replay(Path("runs/latest")).decision == "PROMOTE"
     assert verdict(line.first)["against"] == "base"
     assert Path("runs/latest/report.html").read_text().startswith("<!doctype html>")
+    card = Path("runs/latest/model/README.md").read_text()
+    gain = verdict(line.first)["gain"]
+    assert f"| base | {gain:+.3f} |" in card and f"| recipe | `{line.recipe.digest}` |" in card
+    assert re.search(r"\| training pairs from headings \| \d+ \|", card)
+    assert re.search(r"\| languages of the documents \|.*\ben \d\d\d", card), card
+    assert "| the base | not declared |\n| documents | not declared |" in card
+
+
+def test_the_example_answers_with_what_was_promoted(line: Line, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = artifacts.of_run(Path("runs/latest"), line.recipe.name)
+    known = judged.read(Artifact.open(kept["judged"], "judged"))
+    uris = {row["id"]: row["uri"] for row in documents.rows(Artifact.open(kept["documents"], "documents"))}
+    search.main([query.text for query in known])
+    told = re.split(r"\n\n", capsys.readouterr().out)
+    assert re.search(r"passages, [\d,]+ tokens in .* a million would take", told[0]) and "all vectors change" in told[0]
+    found = 0
+    for query, answer in zip(known, told[1:], strict=True):
+        right = {"/".join(uris[document].rsplit("/", 2)[1:]).removesuffix(".html") for document in query.relevant}
+        shown = [line.split()[1] for line in answer.splitlines()[1:]]
+        assert answer.startswith(query.text) and len(shown) == 5
+        found += bool(right & set(shown))
+    assert found > len(known) * 0.4, f"{found} of {len(known)}"
 
 
 def test_pairs_and_leakage_can_be_seen_before_anything_is_trained(line: Line) -> None:
@@ -150,6 +182,62 @@ def test_one_trained_on_shuffled_positives_is_held(line: Line) -> None:
     source = line.recipe.corpus.sources[0].uri
     assert demo.upload(Folder(source), shuffled()) > 700
     record = line.run()
-    assert record["outcome"] == "HELD", verdict(record)
-    assert verdict(record)["decision"] == "HOLD_NOT_BETTER"
+    assert (record["outcome"], record["decision"]) == ("HELD", "HOLD_NOT_BETTER"), "by dev already, or by the gate"
     assert line.hub() == hub
+
+
+def test_a_step_that_dies_of_a_text_does_not_quote_it(line: Line) -> None:
+    judged = Folder(line.recipe.pairs.judged or "")
+    judged.write("queries.jsonl", judged.read("queries.jsonl") + f'{{"_id": "{canaries.TOLD[0]}'.encode())
+    record = line.run()
+    assert (record["outcome"], record["error"]["code"]) == ("FAILED", "BAD_JUDGED_QUERIES")
+    assert "BAD_JUDGED_QUERIES" in Path("runs/latest/report.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def remains(line: Line) -> canaries.Files:
+    """Every file that all runs of the module have left: here, in the state, in both hubs."""
+    places = (line.recipe.state, line.recipe.target, f"{line.recipe.target}-asked")
+    return [*canaries.left(Path("runs"), Path(".touchstone")), *(file for p in places for file in canaries.kept(p))]
+
+
+def test_a_secret_around_the_run_or_beside_the_recipe_is_nowhere(
+    line: Line, remains: canaries.Files, s3: S3Server
+) -> None:
+    names = {name.rpartition("/")[2] for name, _ in remains}
+    assert names >= {
+        "log.jsonl",
+        "output.log",
+        "pipeline.yaml",
+        "README.md",
+        "record.json",
+        "ledger.json",
+        "production.json",
+    }
+    (signer,) = line.folder.glob("*.key")
+    known = [*canaries.SECRETS, s3.access_key, s3.secret_key, *signer.read_text().splitlines()[1:-1]]
+    assert not canaries.found(known, remains)
+
+
+def test_what_documents_tell_is_in_artifacts_and_in_examples_alone(remains: canaries.Files) -> None:
+    seen = canaries.found(canaries.TOLD, remains)
+    assert len(set().union(*seen.values())) >= 12, "they were read: the search finds them where they may be"
+    blocks = {name for name in seen if "/state/cache/blocks/" in name}
+    text = {name: words for name, words in seen.items() if name not in blocks and not name.endswith(".parquet")}
+    assert text.keys() <= {name for name, _ in remains if name.endswith("/report.html")}
+    sealed = set().union(*(words for name, words in seen.items() if "/state/sealed/" in name))
+    assert sealed and not sealed & set().union(*text.values()), "a shown sealed query is a burnt one"
+
+
+def test_a_canary_is_found_however_it_is_packed(tmp_path: Path) -> None:
+    word = canaries.TOLD[0]
+    pq.write_table(pa.table({"text": [f"the {word}s"]}), tmp_path / "a.parquet")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("a.parquet", (tmp_path / "a.parquet").read_bytes())
+    for shift in range(3):
+        (tmp_path / f"c{shift}").write_bytes(base64.b64encode(b"x" * shift + word.encode() + b"yy"))
+    (tmp_path / "d").write_text(f"the {canaries.TOLD[1]} alone, {word.upper()[:-1]}")
+    files = canaries.left(tmp_path)
+    assert len(files) == 6
+    names = {Path(name).name for name in canaries.found([word], files)}
+    assert names == {"a.parquet", "b.zip", "c0", "c1", "c2"}

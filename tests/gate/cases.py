@@ -16,6 +16,16 @@ from components.store.models import Model, write_model
 
 NAMES = [hidden(f"q{i:04d}") for i in range(2000)]
 CLEAN = Leakage(sealed_documents=400, near=0, equal_anchors=7, coverage=dict.fromkeys(NAMES, 0.0))
+TRAINING = {
+    "config": {"batch_size": 64, "learning_rate": 5e-05, "steps": None, "temperature": None},
+    "steps": 65, "true_negatives": 63, "blend": 0.75, "precision": "fp32", "dev": [[0, 0.5]],
+    "versions": {"torch": "2.8.0", "transformers": "5.0.0", "sentence-transformers": "6.0.0"},
+    "base_licence": "apache-2.0",
+    "material": {
+        "pairs": {"headings": 3120, "logs": 41}, "queries": {"dev": 80, "sealed": 600}, "languages": {"en": 1188},
+    },
+}  # fmt: skip
+"""What a training leaves beside its model, as far as others read it."""
 CHAMPION_REFERENCE = f"s3://tests/models@{'c' * 40}"
 
 
@@ -88,5 +98,6 @@ def small_model(folder: Path, name: str) -> Model:
     tokenizer.save(str(plain / "tokenizer.json"))
     weights = np.random.default_rng(list(name.encode())).normal(size=(len(letters), 8)).astype(np.float32)
     save_file({"embedding.weight": weights}, plain / "model.safetensors", metadata={"format": "pt"})
+    (plain / "training.json").write_text(json.dumps(TRAINING))
     write_model(folder / name, plain, reference="trained")
     return Model.open(folder / name)

@@ -1,7 +1,7 @@
 """A process that dies just before or just after one of its effects on the outside world, and what must hold then.
 
-An effect is a request that is not a plain reading one: the n-th of them ends the process by `os._exit`, either before
-it is sent or after its answer came, so that nothing of ours can tidy up.
+An effect is a request to S3 or the Hub that is not a plain reading one: the n-th of them ends the process by
+`os._exit`, either before it is sent or after its answer came, so that nothing of ours can tidy up.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import httpx2
 from botocore.httpsession import URLLib3Session
 
 from components.gate.approval_config import ApprovalConfig
@@ -24,7 +25,8 @@ from components.hub.publish import publish
 from components.hub.reproduce import reproduce
 from components.hub.rollback import rollback
 from components.store.models import ModelStore
-from components.store.s3_models import S3Models
+from components.store.stores import open_models
+from tests.hub.served import DECLARED
 
 WRITING = {"PUT", "POST", "DELETE", "PATCH"}
 DIED = 9
@@ -56,29 +58,37 @@ def dies(task: Callable[..., object], arguments: tuple[Any, ...], crash: Crash) 
 
 def _child(task: Callable[..., object], arguments: tuple[Any, ...], crash: Crash, settings: dict[str, str]) -> None:
     os.environ.update(settings)
-    send, numbers = URLLib3Session.send, itertools.count(1)
+    numbers = itertools.count(1)
 
-    def counted(session: URLLib3Session, request: Any) -> Any:
-        number = next(numbers) if request.method in WRITING else 0
-        if number and number == crash.effect and not crash.after:
-            os._exit(DIED)
-        answer = send(session, request)
-        if number and number == crash.effect:
-            os._exit(DIED)
-        return answer
+    def counted(send: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(session: Any, request: Any, *others: Any) -> Any:
+            number = next(numbers) if request.method in WRITING else 0
+            if number and number == crash.effect and not crash.after:
+                os._exit(DIED)
+            answer = send(session, request, *others)
+            if number and number == crash.effect:
+                os._exit(DIED)
+            return answer
 
-    with patch.object(URLLib3Session, "send", counted), patch.object(parity, "fresh", reproduce):
+        return counting
+
+    s3, hub = counted(URLLib3Session.send), counted(httpx2.HTTPTransport.handle_request)
+    with (
+        patch.object(URLLib3Session, "send", s3),
+        patch.object(httpx2.HTTPTransport, "handle_request", hub),
+        patch.object(parity, "fresh", reproduce),
+    ):
         task(*arguments)
 
 
 def publishing(state: str, run: str, hub: str, champion: str, candidate: Path, verdict: Path, proof: Path) -> None:
     """What the step does."""
-    publish(state, run, hub, champion, candidate, verdict, proof, ApprovalConfig())
+    publish(state, run, hub, champion, candidate, verdict, proof, ApprovalConfig(), DECLARED)
 
 
 def rolling_back(hub: str, version: str) -> None:
     """What the command does."""
-    rollback(S3Models(hub), version, "worse")
+    rollback(open_models(hub), version, "worse")
 
 
 def violations(store: ModelStore, known: set[str]) -> list[str]:

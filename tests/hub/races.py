@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from components.hub.moving import Published, move
+from components.store.intake import fingerprint, inspect
 from components.store.models import ModelStore, Promotion
 
 RACERS = 8
@@ -69,14 +70,15 @@ class Recorder:
         return found
 
 
-def planned(name: str) -> Promotion:
+def planned(name: str, weights: str) -> Promotion:
     """The promotion that a racer wants."""
-    return Promotion(name, "", "f" * 64, "", "", name, "", "", {"decision": "PROMOTE"})
+    return Promotion(name, "", weights, "", "", name, "", "", {"decision": "PROMOTE"})
 
 
 def race(open_store: Callable[[], ModelStore], folder: Path, rounds: int) -> tuple[list[Operation], list[str]]:
     """Every round eight promote from the same head; what was done, and rounds that had not exactly one winner."""
     stores, wrong = [Recorder(open_store()) for _ in range(RACERS)], []
+    weights = fingerprint(inspect(folder))
     with ThreadPoolExecutor(RACERS) as pool:
         for number in range(rounds):
             head, start = stores[0].head(), threading.Barrier(RACERS)
@@ -90,7 +92,9 @@ def race(open_store: Callable[[], ModelStore], folder: Path, rounds: int) -> tup
 
                 start.wait()
                 store = stores[racer]
-                return move(store, planned(f"{number}-{racer}"), stands, lambda one: store.promote(one, folder))
+                return move(
+                    store, planned(f"{number}-{racer}", weights), stands, lambda one: store.promote(one, folder)
+                )
 
             ended = sorted(found.outcome for found in pool.map(run, range(RACERS)))
             if ended != ["LOST_RACE"] * (RACERS - 1) + ["PROMOTED"]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.evaluation import parity, reference
+from components.hub.declared import Declared
 from components.store.models import Model
+
+DECLARED = Declared(name="tests", recipe="7" * 64, licences={"documents": ["CC-BY-4.0", "unknown"]})
+"""What the recipe would tell the card."""
 
 
 def evidence(model: Model) -> Path:

@@ -33,7 +33,7 @@ from components.store.s3_models import S3Models
 from components.store.state import State
 from tests.gate.cases import CLEAN, NAMES, scores, small_model
 from tests.gate.test_approval import ANN, BEN, public
-from tests.hub.served import evidence
+from tests.hub.served import DECLARED, evidence
 
 GATE = GateConfig(looks=5)
 ASKED = ApprovalConfig(required=True, approvers={"ann": public(ANN), "ben": public(BEN)})
@@ -72,7 +72,7 @@ class Line:
 
     def publish(self, name: str, champion: str, config: ApprovalConfig) -> Published | Waiting:
         model, verdict = self.candidate(name), self.folder / name / "verdict"
-        return publish(self.state, name, self.hub, champion, model.path, verdict, evidence(model), config)
+        return publish(self.state, name, self.hub, champion, model.path, verdict, evidence(model), config, DECLARED)
 
     def stage(
         self, name: str, champion: str = "", found: Scores | None = None, config: ApprovalConfig = ASKED
@@ -132,7 +132,8 @@ def test_a_promotion_that_needs_an_approval_is_staged_and_production_stays(line:
     assert State(line.state).get("runs/one/publication.json") is None
     assert date(staged.expires) - before in (timedelta(days=14), timedelta(days=15))
     S3Models(line.hub).fetch(staged.revision, line.folder / "fetched")
-    assert not (line.folder / "fetched" / "README.md").exists(), "a card says `promoted`"
+    card = (line.folder / "fetched" / "README.md").read_text()
+    assert "## Limits" in card and "## Approval" not in card, "what waits can be read before it is approved"
 
 
 def date(text: str) -> Any:
@@ -163,7 +164,7 @@ def test_a_waived_suspicion_stays_in_promotion_card_and_ledger(line: Line) -> No
     assert done.promotion.verdict["decision"] == "HOLD_SUSPICIOUS"
     pull(pin(line.hub), line.folder / "pulled", optional=False)
     card = (line.folder / "pulled/README.md").read_text()
-    assert f"HOLD_SUSPICIOUS waived by ann on {today()}: " in card and "| decision | HOLD_SUSPICIOUS |" in card
+    assert f"HOLD_SUSPICIOUS waived by ann on {today()}: " in card and "**HOLD_SUSPICIOUS**" in card
     assert line.finish("one").outcome == "ALREADY_PROMOTED"
     [entry] = line.waivers()
     assert (entry["run"], entry["waived"], entry["approver"]) == ("one", champion.verdict, "ann")

@@ -1,84 +1,50 @@
-"""Publish and rollback killed before and after every effect, and run again: one promotion, one line of history."""
+"""Publish and rollback killed before and after every effect, and run again: one promotion, one line of history.
+
+On the Hub every second effect, before it or after it in turn; `make campaign` sweeps all of them (part `sweep`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from components.store.pull import pin
-from components.store.s3_models import S3Models
-from tests.hub.crashes import Crash, dies, publishing, rolling_back, violations
-from tests.hub.served import evidence
+from components.store.stores import open_models
+from tests.hub.crashes import Crash
+from tests.hub.sweep import EFFECTS, Task, swept
 from tests.hub.test_publish import Line
 
-EFFECTS = {"the first": 9, "the second": 10, "rollback": 2}
-"""Requests that write: six files, their listing, the predecessor's record, the pointer, the run's record."""
+SWEEP = [
+    (on, kind, Crash(number, after))
+    for (on, kind), count in EFFECTS.items()
+    for number in range(1, count + 1)
+    for after in (False, True)
+    if on == "s3" or (number + after) % 4 == 0
+]
 
 
-@dataclass(frozen=True)
-class Task:
-    """What is killed, and the same without a crash."""
-
-    line: Line
-    kind: str
-
-    def prepared(self) -> tuple[object, ...]:
-        """The arguments; what has to be there before is there."""
-        line = self.line
-        if self.kind == "the first":
-            return self._publication("one", "")
-        line.publish("one")
-        if self.kind == "the second":
-            return self._publication("two", pin(line.hub))
-        line.publish("two", pin(line.hub))
-        return line.hub, list(S3Models(line.hub).history())[-1].version
-
-    def _publication(self, name: str, champion: str) -> tuple[object, ...]:
-        candidate, verdict = self.line.candidate(name), self.line.verdict(name, champion)
-        proof = (candidate.path, verdict, evidence(candidate))
-        return self.line.state, f"run-{name}", self.line.hub, champion, *proof
-
-    def again(self, arguments: tuple[object, ...]) -> None:
-        """Run it to its end; a rollback that came about says so."""
-        if self.kind != "rollback":
-            return publishing(*arguments)  # type: ignore[arg-type]
-        head = S3Models(self.line.hub).head()
-        if head and not head.restores:
-            rolling_back(*arguments)  # type: ignore[arg-type]
+@pytest.fixture
+def line(request: pytest.FixtureRequest, place: str, tmp_path: Path, on: str) -> Line:
+    """A line whose models are kept on S3, or on the Hub."""
+    return Line(f"{place}/state", request.getfixturevalue("hub_place") if on == "hub" else f"{place}/hub", tmp_path)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("kind", "effect"), [(k, n) for k, count in EFFECTS.items() for n in range(1, count + 1)])
-def test_a_crash_at_any_effect_and_a_second_run_are_one_promotion(
-    place: str, tmp_path: Path, kind: str, effect: int, after: bool
-) -> None:
-    line = Line(f"{place}/state", f"{place}/hub", tmp_path)
-    task, store = Task(line, kind), S3Models(line.hub)
-    arguments = task.prepared()
-    before, known = len(list(store.history())), {line.candidate(name).fingerprint for name in ("one", "two")}
-    assert dies(rolling_back if kind == "rollback" else publishing, arguments, Crash(effect, after))
-    assert not violations(store, known) and len(list(store.history())) in (before, before + 1)
-    for _ in range(2):
-        task.again(arguments)
-        assert not violations(store, known) and len(list(store.history())) == before + 1
-    if kind != "rollback":
-        assert line.publication("one" if kind == "the first" else "two")["id"] == line.production().id
+@pytest.mark.parametrize(("on", "kind", "crash"), SWEEP, ids=str)
+def test_a_crash_at_any_effect_and_a_second_run_are_one_promotion(line: Line, kind: str, crash: Crash) -> None:
+    assert not swept(line, kind, crash)
 
 
-@pytest.mark.parametrize("kind", EFFECTS)
-def test_no_effect_is_left_out_of_the_sweep(place: str, tmp_path: Path, kind: str) -> None:
-    task = Task(Line(f"{place}/state", f"{place}/hub", tmp_path), kind)
-    assert not dies(
-        rolling_back if kind == "rollback" else publishing, task.prepared(), Crash(EFFECTS[kind] + 1, False)
-    )
+@pytest.mark.parametrize(("on", "kind"), EFFECTS)
+def test_no_effect_is_left_out_of_the_sweep(line: Line, on: str, kind: str) -> None:
+    task = Task(line, kind)
+    assert not task.dies(task.prepared(), Crash(EFFECTS[on, kind] + 1, False))
 
 
-def test_publishing_81_times_is_one_promotion(place: str, tmp_path: Path) -> None:
-    line = Line(f"{place}/state", f"{place}/hub", tmp_path)
+@pytest.mark.parametrize("on", ["s3", "hub"])
+def test_publishing_81_times_is_one_promotion(line: Line, on: str) -> None:
+    """Kubeflow's worst case: three tries of a step, of a pipeline, of a run, each thrice."""
     first = line.publish("one").promotion
-    verdict = line.verdict("one")
-    with line.unchanged():
-        found = {line.publish("one", verdict=verdict).outcome for _ in range(80)}
-    assert found == {"ALREADY_PROMOTED"} and list(S3Models(line.hub).history()) == [first]
+    verdict, store = line.verdict("one"), open_models(line.hub)
+    head = store.head()
+    found = {line.publish("one", verdict=verdict).outcome for _ in range(80)}
+    assert found == {"ALREADY_PROMOTED"} and list(store.history()) == [first] and store.head() == head

@@ -20,7 +20,7 @@ from components.store.errors import TouchstoneError, UserError
 from components.store.models import Model, write_model
 from components.store.pull import pin, pull
 from tests.gate.cases import small_model
-from tests.hub.served import evidence
+from tests.hub.served import DECLARED, evidence
 from tests.hub.test_approved import ASKED
 from tests.hub.test_approved import Line as Asked
 from tests.hub.test_publish import ApprovalConfig, Line, line  # noqa: F401 (a fixture)
@@ -164,7 +164,9 @@ def test_nothing_is_published_that_is_not_served_as_tested(line: Line, asked: bo
     parity_files.write(wrong, line.folder / "wrong", {})
     approval = ASKED if asked else ApprovalConfig()
     with line.unchanged(), pytest.raises(TouchstoneError) as told:
-        publish(line.state, "r", line.hub, "", model.path, line.verdict("one"), line.folder / "wrong", approval)
+        publish(
+            line.state, "r", line.hub, "", model.path, line.verdict("one"), line.folder / "wrong", approval, DECLARED
+        )
     assert told.value.code == "NOT_SERVED_AS_TESTED"
 
 

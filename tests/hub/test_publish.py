@@ -28,8 +28,9 @@ from components.store.pull import pin, pull
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models
 from components.store.state import State
-from tests.gate.cases import CLEAN, scores, small_model
-from tests.hub.served import evidence
+from components.store.stores import open_models
+from tests.gate.cases import CLEAN, TRAINING, scores, small_model
+from tests.hub.served import DECLARED, evidence
 from tests.store.pointer import move
 
 LOOK = Look(number=3, alpha=0.05 / 52, left=49, year=2026, ledger_head="a" * 64, ledger_length=3)
@@ -62,14 +63,14 @@ class Line:
         """Promote the candidate `name`, which was judged against `champion`."""
         path, model = verdict or self.verdict(name, champion), self.candidate(name)
         done = publish(
-            self.state, f"run-{name}", self.hub, champion, model.path, path, evidence(model), ApprovalConfig()
+            self.state, f"run-{name}", self.hub, champion, model.path, path, evidence(model), ApprovalConfig(), DECLARED
         )
         assert isinstance(done, Published)
         return done
 
     def production(self) -> Promotion:
         """What production points at."""
-        head = S3Models(self.hub).head()
+        head = open_models(self.hub).head()
         assert head
         return head
 
@@ -223,7 +224,7 @@ def published(s3: object, tiny_model: Path, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("published")
     line = Line("s3://tests/published/state", "s3://tests/published/hub", folder)
     plain = shutil.copytree(tiny_model, folder / "plain")
-    (plain / "training.json").write_text(json.dumps({"dev": [[0, 0.5]]}))
+    (plain / "training.json").write_text(json.dumps(TRAINING))
     write_model(folder / "tiny", plain, reference="trained")
     assert line.publish("tiny").outcome == "PROMOTED"
     pull(pin(line.hub), folder / "champion", optional=True)
@@ -250,12 +251,12 @@ def test_the_card_holds_figures_and_digests_and_quotes_no_query(published: Path)
         verdict.inputs["snapshot"],
         verdict.contenders["base"]["fingerprint"],
         "PROMOTE",
-        "+0.0500",
+        "+0.050",
         "3 of 2026, 49 left",
     ):
         assert known in card
-    assert "| candidate | 0.5500 | 0.5500 | 0.5500 |" in card
-    assert "guard docstrings" in card
+    assert "| candidate | 0.550 | 0.550 | 0.550 | 0.550 |" in card
+    assert "| docstrings | 0.500 |" in card
     found = scores(0.05)
     for secret in (*found.queries, *found.clusters, *found.sources, "service:s3"):
         assert secret not in card

@@ -11,11 +11,12 @@ from google.protobuf import json_format
 from in_toto_attestation.v1.statement import Statement
 
 from components.gate.approval_config import ApprovalConfig
+from components.hub import verify as verifying
 from components.hub.moving import Published
 from components.hub.publish import publish
 from components.hub.rollback import rollback
 from components.store.digests import file_digest
-from components.store.errors import UserError
+from components.store.errors import TouchstoneError, UserError
 from components.store.intake import SIGNATURE
 from components.store.models import Model
 from components.store.pull import pin, pull
@@ -24,7 +25,7 @@ from components.store.signing import KEY, verify
 from components.store.signing_config import SigningConfig
 from components.store.state import State
 from tests.hub.keys import OTHER, RELEASE, private, public
-from tests.hub.served import evidence
+from tests.hub.served import DECLARED, evidence
 from tests.hub.test_publish import Line
 
 SIGNED = SigningConfig(public_keys={"release": public(RELEASE)})
@@ -38,7 +39,7 @@ def line(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Line:
 
 def released(line: Line, name: str, champion: str = "", signing: SigningConfig = SIGNED) -> Published:
     model, verdict = line.candidate(name), line.verdict(name, champion)
-    known = {"parity": evidence(model), "approval": ApprovalConfig(), "signing": signing}
+    known = {"parity": evidence(model), "approval": ApprovalConfig(), "declared": DECLARED, "signing": signing}
     done = publish(line.state, f"run-{name}", line.hub, champion, model.path, verdict, **known)
     assert isinstance(done, Published)
     return done
@@ -97,6 +98,16 @@ def test_a_rollback_brings_back_only_what_is_signed(line: Line) -> None:
     known = SIGNED.model_copy(update={"unsigned": [plain.revision]})
     assert rollback(store, signed.version, "worse", SIGNED).restores == signed.version
     assert rollback(store, plain.version, "worse", known).restores == plain.version
+
+
+def test_verify_tells_whose_signature_it_is_and_that_there_is_none(line: Line) -> None:
+    plain = released(line, "one", signing=SigningConfig()).promotion
+    signed, store = released(line, "two", pin(line.hub)).promotion, S3Models(line.hub)
+    found = dict(verifying.verify(store, signed, line.folder / "signed", SIGNED))
+    assert found["signature"].startswith("by the key release")
+    with pytest.raises(TouchstoneError) as raised:
+        dict(verifying.verify(store, plain, line.folder / "plain", SIGNED))
+    assert (raised.value.code, raised.value.exit_code) == ("SIGNATURE_MISSING", 1)
 
 
 def test_the_provenance_is_an_in_toto_statement_of_the_files_that_are_signed_with_them(line: Line) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,10 @@ def write(recipe: dict, **changes: object) -> str:
         ({"state": "/tmp/state"}, "recipe.yaml: state is '/tmp/state', must"),
         ({"pairs__shares": {"train": 1, "dev": 1, "sealed": 1}}, "recipe.yaml: pairs"),
         ({"approval__required": True}, "must be one with approvers where approval is required"),
+        (
+            {"licences": {"s3://tests/other": "mit"}},
+            "licences of what the recipe reads; nothing else names s3://tests/",
+        ),
     ],
 )
 def test_a_wrong_recipe_names_field_value_and_what_is_allowed(
@@ -86,6 +91,49 @@ def test_a_wrong_recipe_names_field_value_and_what_is_allowed(
     assert not Path("build").exists()
 
 
+CARRIED = {
+    "a store's endpoint": {
+        "corpus__sources": [{"uri": "s3://b/docs", "endpoint": "https://me:hunter2@s3.example.com"}]
+    },
+    "a query": {"corpus__sources": [{"uri": "s3://b/docs", "endpoint": "https://s3.example.com?token=hunter2"}]},
+    "a source": {"corpus__sources": ["s3://me:hunter2@b/docs"]},
+    "the state": {"state": "s3://me:hunter2@b/state"},
+    "the target": {"target": "https://me:hunter2@hub.example.com/owner/name"},
+    "the base": {"base_model": "s3://me:hunter2@b/base@1", "allow_floating": True},
+    "a guard": {"guards": {"beir": "s3://hunter2@b/guard"}},
+    "a model's endpoint": {"pairs__questions": {"writer": {"endpoint": "https://me:hunter2@llm/v1", "model": "m"}}},
+    "a model's key": {"pairs__questions": {"writer": {"endpoint": "https://llm/v1", "model": "m", "key": "hunter2"}}},
+    "an approver's key": {"approval__approvers": {"ann": "-----BEGIN OPENSSH PRIVATE KEY----- hunter2"}},
+    "a licence": {"licences": {"https://me:hunter2@hub.example.com": "mit"}},
+}
+
+
+@pytest.mark.parametrize("changes", CARRIED.values(), ids=CARRIED)
+def test_a_recipe_that_carries_a_secret_is_refused_and_the_secret_not_shown(
+    recipe: dict, told: Told, changes: dict
+) -> None:
+    code, error = told("compile", write(recipe, **changes))
+    assert code == 2 and "must be" in error
+    assert "hunter2" not in error
+    assert not Path("build").exists()
+
+
+def test_a_base_under_a_non_commercial_licence_is_refused_before_anything_runs(
+    recipe: dict, told: Told, tmp_path: Path
+) -> None:
+    base = Path(shutil.copytree(recipe["base_model"], tmp_path / "sold"))
+    (base / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    known = {"base_model": str(base), "pairs__commercial": True}
+    code, error = told("run", write(recipe, **known))
+    assert (code, "found cc-by-nc-4.0, expected a licence that allows commercial use" in error) == (2, True)
+    assert not Path("runs").exists()
+    code, error = told("compile", write(recipe, **known, licences={str(base): "CC BY-NC 4.0"}))
+    assert code == 0, "what a person declares of the base is looked at when it is pulled"
+    judged = {recipe["pairs"]["judged"]: "CC-BY-NC-4.0"}
+    code, error = told("compile", write(recipe, **known, licences=judged))
+    assert (code, "data that may be used commercially" in error) == (2, True)
+
+
 def test_sealed_questions_are_never_read_as_documents(recipe: dict, told: Told, place: str) -> None:
     code, error = told("compile", write(recipe, corpus__sources=[place]))
     assert code == 2
@@ -95,9 +143,10 @@ def test_sealed_questions_are_never_read_as_documents(recipe: dict, told: Told, 
 def test_a_missing_recipe_and_one_that_is_no_yaml(told: Told) -> None:
     code, error = told("run", "nowhere.yaml")
     assert (code, "nowhere.yaml cannot be read" in error) == (2, True)
-    Path("bad.yaml").write_text("a: [1")
+    Path("bad.yaml").write_text("key: hunter2\nb: [1 hunter2")
     code, error = told("run", "bad.yaml")
-    assert (code, "bad.yaml is no YAML" in error) == (2, True)
+    assert (code, "bad.yaml is no YAML: found expected ',' or ']'" in error) == (2, True)
+    assert "in line 2" in error and "hunter2" not in error
 
 
 def test_a_bucket_that_does_not_exist(recipe: dict, told: Told) -> None:

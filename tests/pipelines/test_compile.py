@@ -88,6 +88,23 @@ def test_publishing_stands_below_the_verdict(pipeline: dict[str, Any]) -> None:
     assert set(pipeline["components"][group]["dag"]["tasks"]) == {"publish"}
 
 
+def test_the_base_is_pulled_on_the_recipe_s_terms_and_the_card_told_of_its_licences(tmp_path: Path) -> None:
+    recipe, base = read(RECIPE), "s3://touchstone-demo/models/all-minilm-l6-v2"
+    pairs = recipe.pairs.model_copy(update={"commercial": True})
+    licences = {base: "Apache-2.0", recipe.corpus.sources[0].uri: "CC-BY-4.0"}
+    sold = recipe.model_copy(update={"pairs": pairs, "licences": licences})
+    known = tasks(next(yaml.safe_load_all(compile_recipe(sold, tmp_path / "sold.yaml").read_text())))
+    asked = {name: known[name]["inputs"]["parameters"]["terms"] for name in ("pull", "pull-2")}
+    assert [one["runtimeValue"]["constant"] for one in asked.values()] == [
+        {"bases": {base: "Apache-2.0"}, "commercial": True},
+        {},
+    ]
+    told = known["publish"]["inputs"]["parameters"]["declared"]["runtimeValue"]["constant"]
+    assert told["licences"] == {"documents": ["CC-BY-4.0"], "judged": ["unknown"], "guard:docstrings": ["unknown"]}
+    assert (told["name"], told["recipe"]) == ("demo", sold.digest)
+    assert sold.digest != recipe.digest == recipe.model_copy(update={"licences": licences}).digest
+
+
 def test_an_approval_is_finished_first_and_then_recorded_and_neither_is_cached(tmp_path: Path) -> None:
     path = compile_recipe(read(RECIPE), tmp_path / "promote.yaml", pipeline="promote")
     known = tasks(next(yaml.safe_load_all(path.read_text())))

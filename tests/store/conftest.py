@@ -1,6 +1,5 @@
 """What the store's tests share: a changed environment, and a model folder that a test may damage."""
 
-import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.store import hf_client
 from components.store import s3 as door
-from tests.servers.git_hub import OWNER, GitHub
-from tests.servers.git_hub_faults import Script, serving
-
-_numbers = itertools.count()
 
 
 @pytest.fixture
@@ -38,26 +32,3 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
         (os.link if source.endswith(".safetensors") else shutil.copyfile)(source, target)
 
     return Path(shutil.copytree(tiny_model, tmp_path / "model", copy_function=copy))
-
-
-@pytest.fixture(scope="session")
-def hub_server() -> Iterator[GitHub]:
-    """A Hub that commits, one for all tests."""
-    with serving(GitHub()) as server:
-        yield server
-
-
-@pytest.fixture
-def hub(hub_server: GitHub, monkeypatch) -> GitHub:
-    """The Hub as this process reaches it, with the owner's token and nothing that goes wrong."""
-    hub_server.script, hub_server.large, hub_server.repositories = Script(), {}, {}
-    for name, value in {"HF_ENDPOINT": hub_server.address, "HF_TOKEN": OWNER, "HF_HUB_OFFLINE": "0"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(hf_client, "PAUSE", 0.01)
-    return hub_server
-
-
-@pytest.fixture
-def hub_place(hub: GitHub) -> str:
-    """`hf://org/<number>`, where nothing is yet."""
-    return f"hf://org/model-{next(_numbers)}"

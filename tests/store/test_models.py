@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from components.store import s3 as door
+from components.store.addresses import split_reference
 from components.store.digests import canonical, file_digest
 from components.store.errors import TouchstoneError, UserError
-from components.store.models import Model, Promotion, revision_of, split_reference
+from components.store.models import Model, Promotion, revision_of
 from components.store.pull import pin, pull
 from components.store.s3 import Folder
 from components.store.s3_models import S3Models

@@ -18,7 +18,7 @@ import pytest
 from components.store.errors import TouchstoneError, UserError
 from components.store.events import emit
 from components.training import bases
-from components.training.bases import Base, compare, licence
+from components.training.bases import Base, compare
 from components.training.dev import DevSet
 from components.training.job import Data
 from components.training.shortlist import SHORTLIST, domain
@@ -74,26 +74,6 @@ def test_a_model_that_breaks_while_it_is_scored_is_a_row(dev, tiny_model, tmp_pa
 
     monkeypatch.setattr(bases, "score", score)
     assert compare(str(tiny_model), [broken], dev)[-1].problem == "MemoryError while it was scored"
-
-
-@pytest.mark.parametrize(
-    ("card", "config", "found"),
-    [
-        ("---\nlanguage: en\nlicense: mit\ntags:\n- x\n---\nlicense: gpl\n", {}, "mit"),
-        ('---\nlicense: "apache-2.0"\n---\n', {}, "apache-2.0"),
-        ("---\nlicense: other\nlicense_name: nvidia-open\n---\n", {}, "nvidia-open"),
-        ("# A model\nlicense: mit\n", {}, "unknown"),
-        ("---\nlicense: \x1b[31mred\n---\n", {}, "unknown"),
-        ("", {"license": "cc-by-4.0"}, "cc-by-4.0"),
-        (None, None, "unknown"),
-    ],
-)
-def test_the_licence_is_what_the_card_or_the_configuration_names(tmp_path, card, config, found):
-    if card is not None:
-        (tmp_path / "README.md").write_text(card)
-    if config is not None:
-        (tmp_path / "config.json").write_text(json.dumps(config))
-    assert licence(tmp_path) == found
 
 
 def test_the_shortlist_covers_the_domains_and_knows_a_model_wherever_it_lies():

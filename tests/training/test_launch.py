@@ -53,6 +53,7 @@ def test_a_candidate_says_how_it_was_made(data: Data, tmp_path: Path) -> None:
     known = json.loads((model.path / "training.json").read_text())
     assert (known["true_negatives"], known["steps"], known["processes"]) == (15, 4, 1)
     assert known["split_segments"] == 3
+    assert known["base_licence"] == "unknown" and known["material"].keys() == {"pairs", "queries", "languages"}
     assert [step for step, _ in known["dev"]] == [0, 2, 4]
     assert known["dev_best"] > known["dev"][0][1], "it learned"
     assert not (model.path / "README.md").exists(), "the library's card would quote documents"

@@ -41,7 +41,7 @@ def test_what_is_asked_for() -> None:
     assert spec["trainer"]["numProcPerNode"] == 8
     assert spec["trainer"]["resourcesPerNode"]["limits"] == {"cpu": "32", "memory": "256Gi", "nvidia.com/gpu": "8"}
     assert pods["metadata"]["labels"]["sidecar.istio.io/inject"] == "false", "a sidecar comes between the nodes"
-    assert pods["metadata"]["labels"]["touchstone.dev/component"] == "trainjob", "network policies know it by this"
+    assert pods["metadata"]["labels"]["touchstone.dev/component"] == "train-node", "network policies know it by this"
     assert pods["spec"]["serviceAccountName"] == "touchstone-train"
 
 

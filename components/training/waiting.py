@@ -34,7 +34,7 @@ class Waiting:
             UserError: IMAGE_NOT_PULLED, NODE_NOT_STARTED.
         """
         pods, now = self.cluster.pods(self.name), time.monotonic()
-        running = sum(pod.status.phase == "Running" for pod in pods)
+        running = sum(pod.status.phase in ("Running", "Succeeded") for pod in pods)
         if running != self._running:
             emit("trainjob", f"{running} of {self.nodes.count} nodes run")
         self._running = running

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from components.pairs.config import FiltersConfig
+from components.training.config import NodesConfig
 from pipelines.compile import compile_recipe
 from pipelines.recipe import read
 
@@ -176,3 +177,13 @@ def test_pairs_are_hardened_as_often_as_the_recipe_says(
         judged = [task for name, task in known.items() if not name.startswith(("harden", "train"))]
         assert ("train-2", "candidate") in set().union(*map(artifacts, judged)), "the second round's model is judged"
         assert ("train", "candidate") not in set().union(*map(artifacts, judged))
+
+
+def test_the_step_of_several_nodes_asks_for_no_gpu_itself(tmp_path: Path) -> None:
+    recipe = read(RECIPE)
+    training = recipe.training.model_copy(update={"nodes": NodesConfig(count=2)})
+    path = compile_recipe(recipe.model_copy(update={"training": training, "gpus": "8"}), tmp_path / "nodes.yaml")
+    executors = next(yaml.safe_load_all(path.read_text()))["deploymentSpec"]["executors"]
+    asked = {name: one["container"].get("resources", {}).get("accelerator", {}) for name, one in executors.items()}
+    assert asked["exec-train"]["resourceCount"] == "0"
+    assert "inputs.parameters" in asked["exec-evaluate"]["resourceCount"]

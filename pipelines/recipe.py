@@ -33,6 +33,7 @@ NO_MATTER: Any = {
     "signing": True,
     "cluster": True,
     "corpus": {"shard_bytes", "shards_at_once"},
+    "training": {"nodes": {"hours", "wait_minutes", "queue", "resources", "service_account"}},
 }
 """What changes where a run is, how fast it is or who is asked, and nothing of what it makes."""
 

@@ -103,7 +103,7 @@ def test_a_step_that_follows_a_trainjob_needs_no_gpu_of_its_own(tmp_path: Path) 
     made, told = compiled(read(Path("recipes/multinode.yaml")), tmp_path)
     assert "emptyDirMounts" not in told["train"] and "emptyDirMounts" in told["evaluate"]
     assert containers(made)["train"]["resources"]["accelerator"]["resourceCount"] == "0"
-    assert told["train"]["activeDeadlineSeconds"] == (48 + 2 + 1) * 3600, "it waits, then follows"
+    assert told["train"]["activeDeadlineSeconds"] == str((48 + 2 + 1) * 3600), "it waits, then follows"
 
 
 def test_every_step_starts_by_kubeflows_own_line_and_no_other_shell(
@@ -227,6 +227,15 @@ def test_what_no_cluster_would_take_is_refused_before_anything_is_compiled(clust
 
 def test_where_a_run_is_changes_nothing_of_what_it_makes() -> None:
     assert read(RECIPE).digest == changed(retries=0, namespace="other").digest
+    large = read(Path("recipes/multinode.yaml"))
+    nodes = large.training.nodes
+    assert nodes
+
+    def with_nodes(**known: object) -> str:
+        training = large.training.model_copy(update={"nodes": nodes.model_copy(update=known)})
+        return large.model_copy(update={"training": training}).digest
+
+    assert with_nodes(queue="night", hours=3.0) == large.digest != with_nodes(count=4)
 
 
 def test_a_run_on_this_machine_is_told_nothing_of_a_cluster(tmp_path: Path) -> None:

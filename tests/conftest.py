@@ -13,6 +13,7 @@ import pytest
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 from components.store import hf_client
+from components.store.events import OFFLINE
 from components.store.s3 import Folder
 from pipelines.s3_server import S3Server, running
 from tests.servers.git_hub import OWNER, GitHub
@@ -48,6 +49,7 @@ def hub(hub_server: GitHub, monkeypatch: pytest.MonkeyPatch) -> GitHub:
     hub_server.script, hub_server.large, hub_server.repositories = Script(), {}, {}
     for name, value in {"HF_ENDPOINT": hub_server.address, "HF_TOKEN": OWNER, "HF_HUB_OFFLINE": "0"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv(OFFLINE, raising=False)  # a step that another test ran in this process may have set it
     monkeypatch.setattr(hf_client, "PAUSE", 0.01)
     return hub_server
 

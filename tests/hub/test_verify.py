@@ -47,7 +47,7 @@ def test_every_check_is_told(line: Line, tmp_path: Path, fresh: None) -> None:
     first = line.publish("one").promotion
     lines = told(open_models(line.hub), choose(open_models(line.hub), None), tmp_path / "fetched")
     assert list(lines) == list(CHECKS)
-    assert lines["files"].startswith(f"6 of revision {first.revision[:8]}, 0.0 MB")
+    assert lines["files"].startswith(f"7 of revision {first.revision[:8]}, 0.0 MB")
     assert lines["fingerprint"] == f"{first.fingerprint[:8]}, as promoted on {first.at[:10]} as {first.version}"
     assert lines["parity"].endswith("of 43 texts, tolerance 0.0001")
 
@@ -92,8 +92,8 @@ def untold(folder: Path) -> None:
 WRONG: dict[str, tuple[Callable[[Path], None], str, list[str]]] = {
     "code": (script, "UNSAFE_MODEL", ["files"]),
     "other weights": (weights, "MODEL_UNREADABLE", ["files", "intake"]),
-    "another vector": (number, "NOT_SERVED_AS_TESTED", ["files", "intake", "fingerprint"]),
-    "no parity texts": (untold, "NO_PARITY", ["files", "intake", "fingerprint"]),
+    "another vector": (number, "NOT_SERVED_AS_TESTED", ["files", "intake", "fingerprint", "signature"]),
+    "no parity texts": (untold, "NO_PARITY", ["files", "intake", "fingerprint", "signature"]),
 }
 
 

@@ -167,17 +167,17 @@ def test_a_second_provider_gets_its_own_key(monkeypatch):
     assert server.headers[0]["authorization"] == "Bearer sk-of-the-judge"
 
 
-@pytest.mark.parametrize("endpoint", ["http://", "https:///v1", "http://host:port/v1"])
-def test_an_endpoint_that_is_no_address_is_told(endpoint):
+def test_an_endpoint_without_a_port_that_is_one_is_told():
     with pytest.raises(UserError) as raised:
-        Door(Asked(endpoint=endpoint, model="small"), 1)
+        Door(Asked(endpoint="http://host:port/v1", model="small"), 1)
     assert raised.value.code == "BAD_ENDPOINT"
 
 
-def test_a_key_in_the_address_is_not_shown():
-    door = Door(Asked(endpoint="http://me:secret@127.0.0.1:9/v1", model="small"), 1)
-    assert door.host == "127.0.0.1:9"
-    door.close()
+@pytest.mark.parametrize("endpoint", ["http://", "https:///v1", "http://me:secret@127.0.0.1:9/v1"])
+def test_an_endpoint_that_is_no_address_or_carries_a_key_is_refused_and_the_key_not_shown(endpoint):
+    with pytest.raises(UserError) as raised:
+        Asked.parse({"endpoint": endpoint, "model": "small"}, where="recipe")
+    assert raised.value.code == "RECIPE_INVALID" and "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

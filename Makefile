@@ -11,7 +11,7 @@ PIP := $(BIN)/pip -qq install --disable-pip-version-check --no-input -c constrai
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
-setup: $(READY) ## make .venv with the exact versions of constraints.txt (2 minutes, 2.3 GB)
+setup: $(READY) ## make .venv with the exact versions of constraints.txt (2 minutes, 2.7 GB)
 
 demo: $(READY) ## run the whole pipeline on this machine, on real documents, to a verdict
 	@$(BIN)/touchstone demo

@@ -13,8 +13,10 @@ from components.store.models import FolderModels, write_absence, write_model
 from components.store.signing_config import OFF, SigningConfig
 from components.store.stores import open_models
 
-UNSIGNED = {"SIGNATURE_MISSING", "SIGNATURE_BROKEN", "UNLISTED_KEY"}
-PERMANENT = {"MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL", *UNSIGNED}
+PERMANENT = {
+    *("MODEL_UNREADABLE", "MODEL_CHANGED", "UNSAFE_MODEL", "NOT_A_MODEL"),
+    *("SIGNATURE_MISSING", "SIGNATURE_BROKEN", "UNLISTED_KEY"),
+}
 """Trying again does not help with these: the model is there and must not be loaded."""
 
 

@@ -54,7 +54,7 @@ def ready(config: SigningConfig) -> None:
         UserError: KEY_UNREADABLE, NO_SIGNING_KEY, KEY_LOCKED, UNLISTED_KEY.
     """
     if config.public_keys:
-        _owner(_hint(_private()[1].public_key()), _listed(config))
+        _ours(config)
 
 
 def sign(folder: Path, config: SigningConfig) -> str:
@@ -68,10 +68,9 @@ def sign(folder: Path, config: SigningConfig) -> str:
     """
     if not config.public_keys:
         return ""
-    ready(config)
+    path = _ours(config)
     from model_signing import signing
 
-    path, _ = _private()
     signer = signing.Config().use_elliptic_key_signer(private_key=path, password=_passphrase())
     signer.set_hashing_config(_hashing()).sign(folder, folder / SIGNATURE)
     return _verified(folder, config)
@@ -99,7 +98,7 @@ def verify(folder: Path, revision: str, config: SigningConfig) -> str:
 def _verified(folder: Path, config: SigningConfig) -> str:
     if not (folder / SIGNATURE).is_file():
         fix = "If it was promoted before the line signed, name its revision in the recipe's signing.unsigned."
-        raise UserError("SIGNATURE_MISSING", "the model is not signed", expected=SIGNATURE, fix=fix)
+        raise UserError("SIGNATURE_MISSING", "the model is not signed", found=f"no {SIGNATURE}", fix=fix)
     key = _owner(_signer(folder / SIGNATURE), _listed(config))
     from model_signing import verifying
 
@@ -150,6 +149,13 @@ def _public(name: str, key: str) -> Listed:
     except (ValueError, UnsupportedAlgorithm):
         raise UserError("KEY_UNREADABLE", f"signing.public_keys.{name} is no key", expected=expected) from None
     return Listed(name, _pem(public), _hint(public))
+
+
+def _ours(config: SigningConfig) -> Path:
+    """The file of the key that signs, which is among the listed ones."""
+    path, key = _private()
+    _owner(_hint(key.public_key()), _listed(config))
+    return path
 
 
 def _private() -> tuple[Path, Any]:

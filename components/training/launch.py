@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from components.training.config import TrainingConfig
 from components.training.job import Data, Job
 from components.training.lineage import remember
 from components.training.recovery import again
+from components.training.termination import on_termination
 
 Keep = Callable[[Path], None]
 
@@ -133,7 +133,7 @@ def run(line: list[str], job: Job, *, leaves_model: bool = True) -> None:
     """
     job.pulse.touch()
     process = subprocess.Popen(line, env=os.environ | {"TOUCHSTONE_PULSE": str(job.pulse)})
-    with _ended_by(job.stop):
+    with on_termination(job.stop.touch):  # the processes save their work after the step that they are in
         try:
             while process.poll() is None:
                 _alive(job)
@@ -155,20 +155,6 @@ def _alive(job: Job) -> None:
         fix = "See the step's log for the process that is missing, or raise training.patience_minutes."
         found, expected = f"{silent:.1f} minutes without a step", f"at most {job.config.patience_minutes:g}"
         raise TouchstoneError("TRAINING_HANGS", "the training processes hang", found=found, expected=expected, fix=fix)
-
-
-@contextlib.contextmanager
-def _ended_by(stop: Path) -> Iterator[None]:
-    """Being told to end is passed on: the processes save their work after the step that they are in."""
-    try:
-        before = signal.signal(signal.SIGTERM, lambda *_: stop.touch())
-    except ValueError:  # not the main thread: somebody else listens
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

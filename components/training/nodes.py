@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from components.store.artifact import Artifact
 from components.store.digests import digest
@@ -28,6 +28,7 @@ from components.training.job import Job
 from components.training.node_log import NodeLog
 from components.training.parcel import Parcel
 from components.training.recovery import again
+from components.training.termination import on_termination
 from components.training.waiting import Waiting, death
 
 ROUND = 10.0
@@ -47,7 +48,7 @@ def train(job: Job, state: str) -> None:
     assert job.config.nodes
     cluster, name = Cluster(), identity(job)
     parcel, pod = Parcel.of(state, name), cluster.own()
-    with _told_to_end():
+    with on_termination(_interrupted):
         while True:
             number = job.attempt.number
             command = [sys.executable, "-m", "components.training.node", parcel.folder.uri, str(number)]
@@ -154,21 +155,8 @@ def _removed(cluster: Cluster, name: str) -> Iterator[list[bool]]:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
+def _interrupted() -> NoReturn:
     """SIGTERM ends the training like any other failure; only once, so that what is left to do is done."""
-
-    def end(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        fix = "Run it again: with training.mirror_checkpoints it goes on from there."
-        raise TouchstoneError("INTERRUPTED", "the step was told to end", fix=fix)
-
-    try:
-        before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not the main thread: somebody else listens
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    fix = "Run it again: with training.mirror_checkpoints it goes on from there."
+    raise TouchstoneError("INTERRUPTED", "the step was told to end", fix=fix)

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 
@@ -14,8 +12,7 @@ from components.store.errors import UserError
 from pipelines.cluster_config import ClusterConfig, Place, Train
 from pipelines.recipe import Recipe
 
-Kind = Literal["light", "data", "train"]
-KINDS: dict[Kind, set[str]] = {
+KINDS = {
     "light": {"resolve", "check", "afford", "generation", "cut", "unseal", "abstain", "decide", "report"}
     | {"finish", "conclude", "describe", "tell"},
     "data": {"snapshot", "pull", "load", "gather", "mine", "publish", "promote"},

@@ -27,11 +27,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
-import socket
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +37,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 
-from tests.servers.loopback import Loopback
+from tests.servers.loopback import Handler, Loopback
 
 CHANGES = {"half", "pooling", "lengths", "early", "other"}
 
@@ -152,47 +149,22 @@ class _Server(Loopback):
     served: Embeddings
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     server: _Server
 
-    def do_GET(self) -> None:
-        served = self.server.served
-        size = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(size)) if size else None
+    def respond(self) -> None:
+        served, sent = self.server.served, self.body()
+        body = json.loads(sent) if sent else None
         status, value = served.answer(self.command, self.path, body, self.headers.get("Authorization", ""))
         working = self.command == "POST" and status == 200
         if working and served.does == "hang":
-            self.server.stopped.wait(60)
+            self.hang()
         elif working and served.does == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
+            self.reset()
         elif working and served.does == "redirect":
-            self._send(307, b"", {"Location": "http://127.0.0.1:9/embed"})
+            self.answer(307, headers={"Location": "http://127.0.0.1:9/embed"})
         elif working and served.does == "html":
-            self._send(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
+            self.answer(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
         else:
             told = {"Retry-After": "0"} if status == 429 else {}
-            self._send(status, json.dumps(value).encode(), told, 0.02 if working and served.does == "drip" else 0)
-
-    do_POST = do_GET  # noqa: N815
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str], pause: float = 0) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        step = 1 if pause else 1 << 16
-        for begin in range(0, len(body), step):
-            self.wfile.write(body[begin : begin + step])
-            if pause and self.server.stopped.wait(pause):
-                return
-
-    def finish(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            super().finish()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+            self.answer(status, value, told, pause=0.02 if working and served.does == "drip" else 0)

@@ -38,11 +38,10 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers.loopback import Loopback
+from tests.servers.loopback import Handler, Loopback
 
 BASE = "/apis/v2beta1"
 SAYS = {
@@ -139,25 +138,11 @@ def kubeflow(*does: Does, **known: Any) -> Iterator[Server]:
         yield server
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     known: Server
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_DELETE(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def respond(self) -> None:
+        body = self.body()
         parts = urlsplit(self.path)
         line = f"{self.command} {parts.path.removeprefix(BASE)}"
         with self.known.lock:
@@ -175,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
         if due:
             self.close_connection = True
             return self.connection.close()
-        return self._send(status, json.dumps(told).encode())
+        return self.answer(status, told)
 
     def _let_in(self) -> bool:
         known = self.known
@@ -184,27 +169,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _misbehave(self, kind: str) -> None:
         if kind == "hang":
-            self.server.stopped.wait()  # type: ignore[attr-defined]
-            return None
+            return self.hang()
         if kind == "login":
-            self.send_response(302)
-            self.send_header("Location", "/dex/auth")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return None
+            return self.answer(302, headers={"Location": "/dex/auth"})
         if kind == "page":
-            return self._send(200, b"<!doctype html><title>Log in</title>", "text/html")
+            return self.answer(200, b"<!doctype html><title>Log in</title>", {"Content-Type": "text/html"})
         return self._tell(*SAYS[kind])
 
     def _tell(self, status: int, message: str) -> None:
-        self._send(status, json.dumps({"error": message, "code": 13, "message": message}).encode())
-
-    def _send(self, status: int, body: bytes, kind: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(status, {"error": message, "code": 13, "message": message})
 
     def _do(self, path: list[str], query: dict[str, list[str]], body: bytes) -> tuple[int, dict[str, Any]]:
         if path == ["healthz"]:

@@ -26,13 +26,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.servers.certificates import self_signed
-from tests.servers.loopback import Loopback
+from tests.servers.loopback import Handler, Loopback
 
 TRAINJOBS = "/apis/trainer.kubeflow.org/v1alpha1/namespaces/(?P<ns>[^/]+)/trainjobs"
 ROUTES = {
@@ -66,7 +65,7 @@ class Kubernetes(Loopback):
     """The server and what it keeps; every change wakes the watches."""
 
     def __init__(self, plays: Callable[[Kubernetes, dict[str, Any]], None]) -> None:
-        super().__init__(Handler)
+        super().__init__(_Handler)
         self.plays, self.faults, self.asked = plays, [], []
         self.jobs: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
@@ -132,29 +131,16 @@ class Kubernetes(Loopback):
         return found
 
 
-class Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     """Answers one connection."""
 
-    protocol_version = "HTTP/1.1"
     server: Kubernetes
 
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_DELETE(self) -> None:
-        self._answer()
-
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def _answer(self) -> None:
+    def respond(self) -> None:
         parts = urlsplit(self.path)
         self.query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.body = json.loads(body) if body else {}
+        body = self.body()
+        self.sent = json.loads(body) if body else {}
         request = f"{self.command} {parts.path}" + ("?watch" if "watch" in self.query else "")
         self.server.asked.append(request)
         self.fault = self.server.fault(request)
@@ -185,29 +171,29 @@ class Handler(BaseHTTPRequestHandler):
         if verb == "create":
             return self._create()
         if verb == "list":
-            return self._watch() if "watch" in self.query else self._json(200, {"items": list(server.jobs.values())})
+            return self._watch() if "watch" in self.query else self.answer(200, {"items": list(server.jobs.values())})
         if name not in server.jobs:
             return self._status(404, "NotFound", f'trainjobs "{name}" not found')
         if verb == "get":
-            return self._json(200, server.jobs[name])
+            return self.answer(200, server.jobs[name])
         server.deleted.append(name)
         gone = server.jobs.pop(name)
         server.pods = {key: pod for key, pod in server.pods.items() if name not in pod["metadata"]["labels"].values()}
         server.put(gone, "DELETED")
         server.jobs.pop(name)
-        self._json(200, {"kind": "Status", "status": "Success"})
+        self.answer(200, {"kind": "Status", "status": "Success"})
 
     def _create(self) -> None:
-        server, name = self.server, self.body["metadata"]["name"]
+        server, name = self.server, self.sent["metadata"]["name"]
         if name in server.jobs:
             return self._status(409, "AlreadyExists", f'trainjobs "{name}" already exists')
-        self.body["metadata"] |= {"uid": f"uid-{len(server.made)}", "creationTimestamp": "2026-01-01T00:00:00Z"}
-        server.made.append(self.body)
-        server.put(self.body, "ADDED")
-        threading.Thread(target=server.plays, args=(server, self.body), daemon=True).start()
+        self.sent["metadata"] |= {"uid": f"uid-{len(server.made)}", "creationTimestamp": "2026-01-01T00:00:00Z"}
+        server.made.append(self.sent)
+        server.put(self.sent, "ADDED")
+        threading.Thread(target=server.plays, args=(server, self.sent), daemon=True).start()
         if self.fault:
             return self._misbehave(self.fault.status)
-        self._json(201, self.body)
+        self.answer(201, self.sent)
 
     def _watch(self) -> None:
         server, version = self.server, int(self.query["resourceVersion"])
@@ -234,10 +220,10 @@ class Handler(BaseHTTPRequestHandler):
         if verb == "get":
             if name not in self.server.pods:
                 return self._status(404, "NotFound", f'pods "{name}" not found')
-            return self._json(200, self.server.pods[name])
+            return self.answer(200, self.server.pods[name])
         key, _, value = self.query.get("labelSelector", "=").partition("=")
         found = [pod for pod in list(self.server.pods.values()) if pod["metadata"]["labels"].get(key) == value]
-        self._json(200, {"items": found})
+        self.answer(200, {"items": found})
 
     def _log(self, verb: str, name: str | None) -> None:
         server = self.server
@@ -263,12 +249,12 @@ class Handler(BaseHTTPRequestHandler):
                 server.changed.wait(0.1)
 
     def _events(self, *_: object) -> None:
-        self._json(200, {"items": self.server.events})
+        self.answer(200, {"items": self.server.events})
 
     def _reviews(self, *_: object) -> None:
-        asked = self.body["spec"]["resourceAttributes"]
+        asked = self.sent["spec"]["resourceAttributes"]
         allowed = f"{asked['verb']} {asked['resource']}" not in self.server.denied
-        self._json(201, self.body | {"status": {"allowed": allowed}})
+        self.answer(201, self.sent | {"status": {"allowed": allowed}})
 
     def _stream(self, lines: Iterator[str]) -> None:
         self.send_response(200)
@@ -286,15 +272,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _status(self, code: int, reason: str, message: str) -> None:
         known = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason}
-        self._json(code, known | {"message": message})
-
-    def _json(self, code: int, value: Any) -> None:
-        data = json.dumps(value).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.answer(code, known | {"message": message})
 
 
 def _when(line: str) -> float:

@@ -45,15 +45,12 @@ import contextlib
 import gzip
 import json
 import re
-import socket
-import struct
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from tests.servers.loopback import Loopback
+from tests.servers.loopback import Handler, Loopback
 
 ALWAYS = 1 << 30
 PASSAGE = re.compile(r"PASSAGE ([0-9a-f]{16})\n(.*)\nEND OF PASSAGE \1", re.S)
@@ -194,24 +191,20 @@ class _Server(Loopback):
     model: Model
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+class _Handler(Handler):
     server: _Server
 
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def respond(self) -> None:
+        request = json.loads(self.body())
         does = self.server.model.due(request, {name.lower(): value for name, value in self.headers.items()})
         with self.server.model.busy():
-            self._answer(does.kind if does else "good", request, does)
+            self._respond(does.kind if does else "good", request, does)
 
-    def _answer(self, kind: str, request: dict[str, Any], does: Does | None) -> None:
+    def _respond(self, kind: str, request: dict[str, Any], does: Does | None) -> None:
         if kind == "hang":
-            self.server.stopped.wait(60)
+            self.hang()
         elif kind == "reset":
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
+            self.reset()
         elif kind in {"status", "redirect"}:
             self._error(does.status, "as_told", does.headers)
         elif kind == "quota":
@@ -219,31 +212,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif _UNKNOWN.get(kind, set()) & set(request):
             self._error(400, "unsupported_parameter", {})
         elif kind == "packed":
-            self._send(200, "application/json", gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
+            self.answer(200, gzip.compress(b" " * 10_000_000), {"Content-Encoding": "gzip"})
         elif kind == "html":
-            self._send(200, "text/html", b"<html>Please log in</html>", {})
+            self.answer(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
         else:
             body = {"choices": None} if kind == "null" else _completion(kind, request)
-            self._send(200, "application/json", json.dumps(body).encode(), {}, does.seconds if kind == "drip" else 0)
+            self.answer(200, body, pause=does.seconds if kind == "drip" else 0)
 
     def _error(self, status: int, code: str, headers: dict[str, str]) -> None:
         error = {"message": "The server quotes its own key sk-server and the passage.", "type": "error", "code": code}
-        self._send(status, "application/json", json.dumps({"error": error}).encode(), headers)
-
-    def _send(self, status: int, media: str, body: bytes, headers: dict[str, str], pause: float = 0) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": media, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        step = 1 if pause else 1 << 16
-        for begin in range(0, len(body), step):
-            self.wfile.write(body[begin : begin + step])
-            if pause and self.server.stopped.wait(pause):
-                return
-
-    def finish(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            super().finish()
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
+        self.answer(status, {"error": error}, headers)
